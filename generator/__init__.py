@@ -1,0 +1,1 @@
+"""trine: training data for text-embedding models, written by an LLM."""

@@ -1,0 +1,65 @@
+"""The content words of English texts, as stems: what a text is about, whatever its grammar.
+
+English alone: other languages need stop words and stems of their own, so callers let them pass.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import snowballstemmer
+
+LANGUAGE = "en"
+_WORD = re.compile(r"[^\W_]+")
+_STOP_WORDS = frozenset(
+    """
+    a about after again all am an and another any are as at be because been before being but buy by
+    can choose could did do does doing done down during each every few find first for from get give
+    good had has have having he her here him his how i if in into is it its just keep large make
+    many may me might more most much must my new no not of off old on once one only or other our
+    out over own people person plan prepare put s same shall she should small so some someone
+    something start stay such t take than that the their them then there these they thing things
+    this those through to too under up us use very was we were what when where which while who whom
+    whose why will with within without would you your better best re ve ll d m don doesn didn isn
+    """.split()
+)
+_MIN_SHARED_STEM = 4
+_MAX_ENDING = 3
+
+
+@cache
+def _stemmer() -> snowballstemmer.EnglishStemmer:
+    return snowballstemmer.stemmer("english")
+
+
+@cache
+def stem(word: str) -> str:
+    """The Snowball stem of a lower-case word."""
+    found: str = _stemmer().stemWord(word)
+    return found
+
+
+@cache
+def _stop_stems() -> frozenset[str]:
+    return frozenset(stem(word) for word in _STOP_WORDS)
+
+
+def content_words(text: str) -> list[str]:
+    """Stems of the content words, in order."""
+    words = (word for word in _WORD.findall(text.casefold()) if word not in _STOP_WORDS)
+    return [found for found in map(stem, words) if found not in _stop_stems()]
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two stems are of one word: equal, or one begins the other ("bicycl", "bike" not)."""
+    shorter, longer = sorted((one, other), key=len)
+    close = len(shorter) >= _MIN_SHARED_STEM and len(longer) - len(shorter) <= _MAX_ENDING
+    return one == other or (close and longer.startswith(shorter))
+
+
+def coverage(phrase: str, text: str) -> float:
+    """The share of the phrase's content words that the text holds, 0 to 1; 1 where it has none."""
+    wanted, found = set(content_words(phrase)), set(content_words(text))
+    held = sum(any(is_same(word, other) for other in found) for word in wanted)
+    return held / len(wanted) if wanted else 1.0

@@ -1,0 +1,167 @@
+"""Measures of text that several stages share: words, normal form, phrases, character n-grams.
+
+Knows no record and no language code: everything is decided by the characters themselves, so a
+Japanese sentence inside an English document is measured as Japanese.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Characters of scripts written without spaces, as ranges of a character class. Digits and
+# punctuation of these scripts are left out.
+HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+KANA = "\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f"
+CJK = HAN + KANA
+THAI, LAO = "\u0e01-\u0e3a\u0e40-\u0e4e", "\u0e81-\u0ece\u0edc-\u0edf"
+BURMESE, KHMER = "\u1000-\u103f\u1050-\u109f", "\u1780-\u17d3\u17dd"
+SOUTH_EAST = THAI + LAO + BURMESE + KHMER
+
+_CJK = re.compile(f"[{CJK}]")
+_SOUTH_EAST = re.compile(f"[{SOUTH_EAST}]")
+_UNSPACED = re.compile(f"[{CJK}{SOUTH_EAST}]")
+_SPACE_BESIDE_UNSPACED = re.compile(f"(?<=[{CJK}{SOUTH_EAST}]) | (?=[{CJK}{SOUTH_EAST}])")
+_WORD = re.compile(r"[^\W_]\S*")  # a token of a spaced script that holds a letter or digit
+
+CHARS_PER_CJK_WORD = 2
+CHARS_PER_SOUTH_EAST_WORD = 4
+SHINGLE_CHARS = 5
+
+Hashes = NDArray[np.uint64]
+
+
+def word_count(text: str) -> float:
+    """Words in the text, in any script.
+
+    Spaced scripts: tokens between spaces that hold a letter or digit. By convention a Han or kana
+    character is half a word, a Thai, Lao, Khmer or Burmese one (vowel signs too) a quarter.
+    """
+    if text.isascii():
+        return float(len(_WORD.findall(text)))
+    text, cjk = _CJK.subn(" ", text)
+    text, south_east = _SOUTH_EAST.subn(" ", text)
+    unspaced = cjk / CHARS_PER_CJK_WORD + south_east / CHARS_PER_SOUTH_EAST_WORD
+    return len(_WORD.findall(text)) + unspaced
+
+
+def unspaced_share(text: str) -> float:
+    """Share of the characters that belong to scripts written without spaces, 0 to 1."""
+    if not text or text.isascii():
+        return 0.0
+    return len(_UNSPACED.findall(text)) / len(text)
+
+
+class _Folding(dict[int, int | str | None]):
+    """A `str.translate` table that fills itself: punctuation to a space, format characters away.
+
+    Symbols stay ("a > b" is not "a < b"), and so do # % & @, which tell C# from C.
+    """
+
+    def __missing__(self, code: int) -> int | str | None:
+        category = unicodedata.category(chr(code))
+        folded: int | str | None = code
+        if category in {"Cf", "Cs"}:
+            folded = None
+        elif category[0] in "PZC" and chr(code) not in "#%&@":
+            folded = " "
+        self[code] = folded
+        return folded
+
+
+_FOLDING = _Folding()
+
+
+@lru_cache(maxsize=64)  # the rules of one record ask for the same few texts
+def normalise(text: str) -> str:
+    """The text's normal form: NFKC, casefolded, punctuation and spaces folded to one space.
+
+    Spaces beside characters of unspaced scripts go too: there they are only typography.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING)
+    folded = " ".join(folded.split())
+    return folded if folded.isascii() else _SPACE_BESIDE_UNSPACED.sub("", folded)
+
+
+def contains_phrase(text: str, phrase: str) -> bool:
+    """Whether a normalised text holds a normalised phrase, whole words only in spaced scripts."""
+    if not phrase:
+        return False
+    start = text.find(phrase)
+    while start >= 0:
+        end = start + len(phrase)
+        if _is_boundary(text, start) and _is_boundary(text, end):
+            return True
+        start = text.find(phrase, start + 1)
+    return False
+
+
+def _is_boundary(text: str, place: int) -> bool:
+    if place in {0, len(text)}:
+        return True
+    before, after = text[place - 1], text[place]
+    return " " in {before, after} or bool(_UNSPACED.match(before) or _UNSPACED.match(after))
+
+
+_FACTOR = 0x9E3779B97F4A7C15  # odd, so that its powers never vanish modulo 2**64
+_MIX = np.uint64(0xD6E8FEB86659FD93)
+_HALF = np.uint64(32)
+
+
+def ngram_hashes(text: str, size: int) -> Hashes:
+    """A 64-bit hash of each run of `size` characters, in order; of the whole text if shorter."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    if codes.size == 0:
+        return np.empty(0, dtype=np.uint64)
+    return _scramble(_windows(_scramble(codes.astype(np.uint64)), min(size, codes.size)))
+
+
+def _windows(values: Hashes, size: int) -> Hashes:
+    """The polynomial in `_FACTOR` of each run of `size` values, modulo 2**64, by halving."""
+    if size == 1:
+        return values
+    half = size // 2
+    halves = _windows(values, half)
+    runs = halves[:-half] * np.uint64(pow(_FACTOR, half, 2**64)) + halves[half:]
+    return runs if size % 2 == 0 else runs[:-1] * np.uint64(_FACTOR) + values[2 * half :]
+
+
+def _scramble(values: Hashes) -> Hashes:
+    """A bijection of 64-bit values that spreads every bit (two rounds of xor-shift-multiply)."""
+    values = (values ^ (values >> _HALF)) * _MIX
+    values = (values ^ (values >> _HALF)) * _MIX
+    return values ^ (values >> _HALF)
+
+
+def distinct(hashes: Hashes) -> Hashes:
+    """The hashes as a set: sorted, each once."""
+    ordered = np.sort(hashes)
+    return (
+        ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if ordered.size else ordered
+    )
+
+
+def shingles(text: str) -> Hashes:
+    """The set of the normalised text's character 5-grams: sorted, distinct hashes.
+
+    Characters, not words: the same measure then works with and without spaces between words.
+    """
+    return distinct(ngram_hashes(normalise(text), SHINGLE_CHARS))
+
+
+def shared(first: Hashes, second: Hashes) -> int:
+    """How many hashes two sorted, distinct arrays have in common."""
+    if first.size == 0 or second.size == 0:
+        return 0
+    both = np.sort(np.concatenate([first, second]))
+    return int(np.count_nonzero(both[1:] == both[:-1]))
+
+
+def jaccard(first: Hashes, second: Hashes) -> float:
+    """Jaccard similarity of two sorted, distinct arrays, 0 to 1; 0 where either is empty."""
+    common = shared(first, second)
+    return common / (first.size + second.size - common) if common else 0.0
