@@ -1,0 +1,240 @@
+"""Draw → messages, through a sandboxed and strict Jinja environment.
+
+A template is one user turn, or several with `{{ turn("assistant") }}` between them. `check` finds
+every problem of a taxonomy's templates without rendering one. Knows no LLM and no reply.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from jinja2 import (
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    meta,
+    nodes,
+)
+from jinja2.sandbox import SandboxedEnvironment
+
+from generator.errors import TaxonomyError
+from generator.families import Family, Form, Language, Taxonomy
+from generator.records import Draw, Message, content_id
+
+Role = Literal["system", "user", "assistant"]
+# A private-use character: no role mark can come from a drawn value or a reply (see `_clean`).
+_MARK = "\ue000"
+_TURN = re.compile(f"{_MARK}(system|user|assistant){_MARK}")
+LANGUAGE_VARIABLES = frozenset({"language", "text_language", "language_code", "text_language_code"})
+# What an expression of a template may raise besides Jinja's own errors.
+_RENDERING = (
+    TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError,
+    RecursionError,
+)  # fmt: skip
+_ASKING = frozenset({"defined", "undefined", "default", "d"})
+
+
+class Renderer:
+    """Renders the templates of one prompts folder, and the record templates of `tasks.yaml`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._loader = FileSystemLoader(folder)
+        self._env = SandboxedEnvironment(
+            loader=self._loader,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            autoescape=False,
+        )
+        self._env.globals["turn"] = _turn
+        self.folder = folder
+        self._compiled = lru_cache(maxsize=None)(self._env.from_string)
+
+    def messages(self, template: str, variables: Mapping[str, str]) -> tuple[Message, ...]:
+        """The chat turns of a rendered template. Raises TaxonomyError."""
+        text = self._render(self._get(template), template, variables)
+        first, *rest = _TURN.split(text)
+        pairs = [("user", first), *zip(rest[::2], rest[1::2], strict=True)]
+        turns = tuple(
+            Message(_role(role), content.strip()) for role, content in pairs if content.strip()
+        )
+        if not turns:
+            raise _broken(f"template {template}: it renders to nothing")
+        return turns
+
+    def text(self, source: str, variables: Mapping[str, str]) -> str:
+        """An inline template (of a family's `record`) rendered. Raises TaxonomyError."""
+        return self._render(self._compiled(source), source, variables).strip()
+
+    @cache  # noqa: B019 - a renderer lives as long as its run
+    def hash(self, template: str) -> str:
+        """A hash of a template's source and of all that it includes or imports."""
+        return content_id(*(self._source(name) for name in self._closure(template)))[:16]
+
+    def check(self, taxonomy: Taxonomy) -> list[str]:
+        """Every problem of the templates that a taxonomy names, each with its place."""
+        problems: list[str] = []
+        for name, family in taxonomy.families.items():
+            for form_name, form in family.forms.items():
+                place = f"families > {name} > forms > {form_name}"
+                problems += self._check_form(family, form, form_name, place)
+        return problems
+
+    def _check_form(self, family: Family, form: Form, form_name: str, place: str) -> Iterator[str]:
+        known = {*LANGUAGE_VARIABLES, *family.axes_of(form_name)}
+        yield from _taken(family.axes_of(form_name), f"{place} > axes")
+        if form.brainstorm:
+            seen = {*LANGUAGE_VARIABLES, "tasks_per_call", *form.brainstorm.axes}
+            yield from _taken(form.brainstorm.axes, f"{place} > brainstorm > axes")
+            yield from self._check_file(form.brainstorm.template, seen, f"{place} > brainstorm")
+            known.add("task")
+        for step_name, step in form.steps.items():
+            yield from _taken(step.reply, f"{place} > steps > {step_name} > reply")
+            yield from self._check_file(step.template, known, f"{place} > steps > {step_name}")
+            known |= set(step.reply)
+        record = form.record
+        for source in (record.task, record.query, *record.positives, *record.negatives):
+            yield from self._check_source(source, known, f"{place} > record")
+        yield from self._check_source(record.label or "", known, f"{place} > record > label")
+
+    def _check_file(self, template: str, known: set[str], place: str) -> Iterator[str]:
+        """A template, what it includes (that sees its variables) and imports (that does not)."""
+        waiting: list[tuple[str, frozenset[str]]] = [(template, frozenset(known))]
+        done: set[str] = set()
+        while waiting:
+            name, names = waiting.pop()
+            if name in done:
+                continue
+            done.add(name)
+            try:
+                tree = self._parse(name)
+            except TaxonomyError as exc:
+                yield f"{place}: {exc.message}"
+                continue
+            yield from self._check_source(
+                self._source(name), names, f"{place} > {self.folder / name}"
+            )
+            waiting += [(other, frozenset(inner)) for other, inner in _referenced(tree, names)]
+            if None in meta.find_referenced_templates(tree):
+                yield f"{place} > {self.folder / name}: name included files in full"
+
+    def _check_source(self, source: str, known: AbstractSet[str], place: str) -> Iterator[str]:
+        try:
+            tree = self._env.parse(source)
+            self._env.compile(source)
+        except TemplateSyntaxError as exc:
+            yield f"{place}, line {exc.lineno}: {exc.message}"
+            return
+        names = meta.find_undeclared_variables(tree) - set(self._env.globals) - _optional(tree)
+        for name in sorted(names - known):
+            yield f"{place}: undefined variable {name!r} (known: {', '.join(sorted(known))})"
+
+    def _closure(self, template: str) -> list[str]:
+        """The template and all that it includes, extends or imports, in a fixed order."""
+        found = [template]
+        for name in found:
+            tree = self._parse(name)
+            found += [
+                other
+                for other in meta.find_referenced_templates(tree)
+                if other is not None and other not in found
+            ]
+        return [template, *sorted(found[1:])]
+
+    def _parse(self, name: str) -> nodes.Template:
+        source = self._source(name)
+        try:
+            return self._env.parse(source)
+        except TemplateSyntaxError as exc:
+            raise _broken(f"{self.folder / name}, line {exc.lineno}: {exc.message}") from exc
+
+    def _source(self, name: str) -> str:
+        try:
+            return self._loader.get_source(self._env, name)[0]
+        except TemplateNotFound as exc:
+            raise _broken(f"template {name} cannot be read: none in {self.folder}") from exc
+        except (OSError, UnicodeDecodeError) as exc:
+            raise _broken(f"template {name} cannot be read: {exc}") from exc
+
+    def _get(self, name: str) -> Template:
+        try:
+            return self._env.get_template(name)
+        except TemplateSyntaxError as exc:
+            raise _broken(f"{self.folder / name}, line {exc.lineno}: {exc.message}") from exc
+        except (TemplateError, OSError, UnicodeDecodeError) as exc:
+            raise _broken(f"template {self.folder / name}: {exc}") from exc
+
+    def _render(self, template: Template, name: str, variables: Mapping[str, str]) -> str:
+        try:
+            return template.render({key: _clean(value) for key, value in variables.items()})
+        except _RENDERING as exc:
+            raise _broken(f"template {name}: {exc}") from exc
+
+
+def variables_of(draw: Draw, languages: Mapping[str, Language]) -> dict[str, str]:
+    """What every template of a draw sees: its axis values and the names of its languages."""
+    source, _, target = draw.language.partition("-")
+    target = target or source
+    return {
+        **draw.values,
+        "language": languages[source].name,
+        "text_language": languages[target].name,
+        "language_code": source,
+        "text_language_code": target,
+    }
+
+
+def _taken(names: Iterable[str], place: str) -> Iterator[str]:
+    """A problem for each name that would hide a variable which every template has."""
+    for name in names:
+        if name in LANGUAGE_VARIABLES or name == "turn":
+            yield f"{place} > {name}: this name is taken; choose another"
+
+
+def _referenced(
+    tree: nodes.Template, known: AbstractSet[str]
+) -> Iterator[tuple[str, AbstractSet[str]]]:
+    """The files that a template names, each with the variables that it sees."""
+    own = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"}
+    for node in tree.find_all((nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)):
+        with_context = getattr(node, "with_context", True)
+        for name in meta.find_referenced_templates(nodes.Template([node], lineno=1)):
+            if name is not None:
+                yield name, (known | own if with_context else frozenset())
+
+
+def _optional(tree: nodes.Template) -> set[str]:
+    """The variables that a template asks about (`is defined`, `default`) before it uses them."""
+    asking = (nodes.Test, nodes.Filter)
+    asked = [n.node for n in tree.find_all(asking) if n.name in _ASKING]
+    return {node.name for node in asked if isinstance(node, nodes.Name)}
+
+
+def _turn(role: str) -> str:
+    if role not in get_args(Role):
+        raise TemplateError(f"turn({role!r}): a role is one of system, user, assistant")
+    return f"{_MARK}{role}{_MARK}"
+
+
+def _role(text: str) -> Role:
+    for role in get_args(Role):
+        if role == text:
+            found: Role = role
+            return found
+    raise AssertionError(text)  # `_TURN` matches no other
+
+
+def _clean(value: Any) -> Any:
+    return value.replace(_MARK, "") if isinstance(value, str) else value
+
+
+def _broken(message: str) -> TaxonomyError:
+    return TaxonomyError(message, hint="trine tasks check")
