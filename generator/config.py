@@ -1,0 +1,232 @@
+"""Flags, `TRINE_*` and YAML → one frozen `RunConfig`; the only reader of the environment.
+
+Precedence, lowest first: the recipe, the environment (`TRINE_COUNT=5`, `TRINE_LLM__MODEL=x`),
+flags and `--set`. Unknown keys are refused. Keys of APIs never enter a `RunConfig`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from generator.errors import ConfigError, InputError
+from generator.families import FilterSpec, Frozen
+from generator.taxonomy import validation_problems
+from generator.yamlfile import parse_yaml, read_yaml
+
+Backend = Literal["openai", "transformers", "scripted"]
+DEFAULT_MODELS = {"transformers": "smollm2-135m-instruct", "openai": "gpt-4o-mini", "scripted": "-"}
+_KEY_VARIABLES = ("TRINE_API_KEY", "OPENAI_API_KEY")
+
+
+class LLMConfig(Frozen):
+    """Which model writes, and how it is asked.
+
+    `concurrency` is requests in flight; `max_attempts` how often a reply that does not parse is
+    asked for; `max_retries` how often one request is sent again after a transport failure.
+    """
+
+    backend: Backend = "transformers"
+    model: str = ""
+    base_url: str | None = None
+    concurrency: int | None = Field(default=None, gt=0)
+    temperature: float = Field(default=1.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_tokens: int = Field(default=2048, gt=0)
+    timeout_s: float = Field(default=120.0, gt=0)
+    max_attempts: int = Field(default=3, gt=0)
+    max_retries: int = Field(default=6, ge=0)
+    structured: bool = True
+    batch_size: int = Field(default=64, gt=0)
+    input_usd_per_million: float = Field(default=0.0, ge=0)
+    output_usd_per_million: float = Field(default=0.0, ge=0)
+    script: Path | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_secret(cls, url: str | None) -> str | None:
+        if url and "@" in url.partition("//")[2].partition("/")[0]:
+            message = "holds a password: give it as TRINE_API_KEY, it would end in run.yaml"
+            raise ValueError(message)
+        return url
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_model(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not data.get("model"):
+            backend = data.get("backend", "transformers")
+            return {**data, "model": DEFAULT_MODELS.get(str(backend), "")}
+        return data
+
+
+class DedupeConfig(Frozen):
+    """Thresholds of Jaccard similarity; null turns a check off."""
+
+    near_threshold: float | None = Field(default=0.8, gt=0, le=1)
+    query_near_threshold: float | None = Field(default=None, gt=0, le=1)
+
+
+class DatasetConfig(Frozen):
+    """How the data set is split and described."""
+
+    test_fraction: float = Field(default=0.05, ge=0, lt=1)
+    license: str = "other"
+
+
+class RunConfig(Frozen):
+    """Everything that decides a run.
+
+    `count` is how many examples to draw; `keep` how many records to end with. `families` names
+    families (equal shares) or maps them to weights; `languages` names languages (weights of the
+    taxonomy) or maps them to weights. `form` is a family's form, or "auto": staged for small
+    embedded models, single for others, whichever the family has.
+    """
+
+    count: int = Field(default=100, gt=0)
+    keep: int | None = Field(default=None, gt=0)
+    seed: int = Field(default=42, ge=0)
+    families: Mapping[str, float] | None = None
+    languages: Mapping[str, float | None] | None = None
+    form: str = "auto"
+    tasks: Path | None = None
+    prompts: Path | None = None
+    output: Path = Path("outputs/run")
+    llm: LLMConfig = Field(default_factory=lambda: LLMConfig.model_validate({}))
+    filters: FilterSpec = {}  # noqa: RUF012 - pydantic copies it
+    dedupe: DedupeConfig = DedupeConfig()
+    dataset: DatasetConfig = DatasetConfig()
+
+    @field_validator("families", "languages", mode="before")
+    @classmethod
+    def _names(cls, value: Any, info: Any) -> Any:
+        if isinstance(value, str):
+            value = [value]
+        if isinstance(value, list | tuple):
+            if not all(isinstance(name, str) for name in value):
+                message = "a list of names, or a mapping of names to weights"
+                raise ValueError(message)
+            return dict.fromkeys(value, 1.0 if info.field_name == "families" else None)
+        return value
+
+    @field_validator("families", "languages")
+    @classmethod
+    def _weights(cls, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        for name, weight in (value or {}).items():
+            if weight is not None and weight <= 0:
+                message = f"the weight of {name} must be above 0, not {weight}"
+                raise ValueError(message)
+        if value is not None and not value:
+            message = "names none"
+            raise ValueError(message)
+        return value
+
+
+def load_config(
+    recipe: str | None = None,
+    overrides: Iterable[str] = (),
+    environ: Mapping[str, str] | None = None,
+    **flags: Any,
+) -> RunConfig:
+    """The configuration of a run. `flags` use dotted keys (`{"llm.model": …}`), None is unset.
+
+    Raises ConfigError with every problem, InputError where a recipe cannot be read.
+    """
+    raw: dict[str, Any] = {}
+    if recipe is not None:
+        path = find_recipe(recipe)
+        loaded = read_yaml(path) or {}
+        if not isinstance(loaded, dict):
+            raise ConfigError(f"{path}: not a mapping", hint="see recipes/quickstart.yaml")
+        raw = loaded
+        raw.setdefault("output", f"outputs/{path.stem}")
+    for key, value in _environment(os.environ if environ is None else environ):
+        _put(raw, key, value)
+    for key, value in flags.items():
+        if value is not None:
+            _put(raw, key, value)
+    for override in overrides:
+        key, value = _override(override)
+        _put(raw, key, value)
+    return validated(raw, recipe or "configuration")
+
+
+def validated(raw: Mapping[str, Any], source: str) -> RunConfig:
+    """The configuration that a mapping holds. Raises ConfigError with every problem."""
+    try:
+        return RunConfig.model_validate(raw)
+    except ValidationError as exc:
+        raise ConfigError(
+            f"{source}: wrong configuration",
+            hint="docs/configuration.md lists every key",
+            problems=tuple(validation_problems(exc)),
+        ) from exc
+
+
+def api_key(environ: Mapping[str, str] | None = None) -> str | None:
+    """The key of the API, from `TRINE_API_KEY` or `OPENAI_API_KEY`; nowhere else."""
+    environ = os.environ if environ is None else environ
+    return next((environ[name] for name in _KEY_VARIABLES if environ.get(name)), None)
+
+
+def colour(environ: Mapping[str, str] | None = None) -> bool | None:
+    """False where `NO_COLOR` is set (no-color.org); None leaves it to the terminal."""
+    return False if (os.environ if environ is None else environ).get("NO_COLOR") else None
+
+
+def find_recipe(name: str) -> Path:
+    """A recipe's path: as given, else the packaged copy of that name. Raises InputError."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    folder = packaged_data() / "recipes"
+    packaged = folder / path.name
+    for candidate in (packaged, packaged.with_suffix(".yaml")):
+        if candidate.is_file():
+            return candidate
+    known = ", ".join(sorted(p.name for p in folder.glob("*.yaml")))
+    raise InputError(f"no recipe {name}", hint=f"packaged recipes: {known}")
+
+
+def find_taxonomy(config: RunConfig, folder: Path = Path()) -> tuple[Path, Path]:
+    """The paths of `tasks.yaml` and `prompts/`: as configured, in the current folder, packaged."""
+    tasks = config.tasks or _first(folder / "tasks.yaml", packaged_data() / "tasks.yaml")
+    prompts = config.prompts or _first(tasks.parent / "prompts", packaged_data() / "prompts")
+    return tasks, prompts
+
+
+def packaged_data() -> Path:
+    """The folder with the packaged tasks.yaml, prompts/ and recipes/ (a checkout's root too)."""
+    packaged = Path(str(resources.files("generator"))) / "_data"
+    return packaged if packaged.is_dir() else packaged.parent.parent
+
+
+def _first(*paths: Path) -> Path:
+    return next((path for path in paths if path.exists()), paths[-1])
+
+
+def _environment(environ: Mapping[str, str]) -> Iterable[tuple[str, Any]]:
+    for name in sorted(environ):
+        if name.startswith("TRINE_") and name not in _KEY_VARIABLES:
+            key = name.removeprefix("TRINE_").lower().replace("__", ".")
+            yield key, parse_yaml(environ[name], name)
+
+
+def _override(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {text}: not key=value", hint="--set llm.concurrency=64")
+    return key.strip(), parse_yaml(value, f"--set {key}")
+
+
+def _put(raw: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = raw.get(parent)
+        raw[parent] = dict(inner) if isinstance(inner, Mapping) else {}
+        raw = raw[parent]
+    raw[last] = value
