@@ -1,0 +1,58 @@
+"""Record → keep or a reason: one rule a file, the registry below, chains made of them.
+
+    chain = compile_rules({"empty": {}, "length": {"query": {"max_words": 30}}, "script": False})
+    reject = apply(chain, record)
+
+The registry's order is the order in which rules run: cheap and certain ones first, so that the
+reason given is the plainest one.
+"""
+
+from __future__ import annotations
+
+from generator.filters import (
+    empty,
+    label_leak,
+    language,
+    length,
+    meta_talk,
+    negative_equals_positive,
+    off_subject,
+    opening,
+    placeholder,
+    query_copied,
+    query_strays,
+    refusal,
+    repetition,
+    says_little,
+    script,
+)
+from generator.filters.base import Reject, Rule
+from generator.filters.chain import Chain, Spec, apply, compile_chain
+
+__all__ = ["RULES", "Chain", "Reject", "Rule", "Spec", "apply", "compile_rules"]
+
+RULES: dict[str, Rule] = {
+    "empty": empty.check,
+    "placeholder": placeholder.check,
+    "length": length.check,
+    "refusal": refusal.check,
+    "meta_talk": meta_talk.check,
+    "repetition": repetition.check,
+    "query_copied": query_copied.check,
+    "negative_equals_positive": negative_equals_positive.check,
+    "label_leak": label_leak.check,
+    "opening": opening.check,
+    "off_subject": off_subject.check,
+    "query_strays": query_strays.check,
+    "says_little": says_little.check,
+    "script": script.check,
+    "language": language.check,
+}
+
+
+def compile_rules(spec: Spec, *, where: str = "filters") -> Chain:
+    """The chain of the rules that `spec` names and does not turn off.
+
+    `where` is the place in the file, for messages. Raises `TaxonomyError` with all problems.
+    """
+    return compile_chain(RULES, spec, where)

@@ -1,0 +1,36 @@
+"""The input of a classification gives its label away: label_in_query.
+
+Either the label stands in it as a phrase, or all of the label's content words do, in any order.
+Scripts without spaces have no words to look for apart: there the phrase alone counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from generator.filters.base import Reject, quote
+from generator.records import Record
+from generator.text import contains_phrase, normalise, word_count
+
+# Words that say nothing alone; a label of several languages, so the commonest of a few.
+_STOP_WORDS = frozenset(
+    {"a", "an", "and", "at", "by", "for", "from", "in", "into", "is", "it", "no", "not", "of", "on"}
+    | {"or", "other", "the", "to", "with", "de", "des", "du", "et", "la", "le", "les", "un", "une"}
+    | {"der", "die", "das", "und", "von", "el", "los", "las", "y", "en", "del"}
+)
+# "A", "5" or "no" stands in every text.
+_MIN_LABEL_CHARS = 3
+
+
+def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
+    """Reject a record whose query holds the words of its label."""
+    label = normalise(record.label or "")
+    if not label or (len(label) < _MIN_LABEL_CHARS and word_count(label) >= 1 and label.isascii()):
+        return None
+    query = normalise(record.query)
+    words = [word for word in label.split() if word not in _STOP_WORDS]
+    if contains_phrase(query, label) or (
+        len(words) > 1 and all(contains_phrase(query, word) for word in words)
+    ):
+        return Reject("label_in_query", f"the query holds the label {quote(record.label or '')}")
+    return None

@@ -1,0 +1,42 @@
+"""A negative that is none: negative_equals_positive, negative_equals_query, negative_near_positive.
+
+Texts are compared in normal form; near means a Jaccard similarity of character 5-grams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from generator.filters.base import Reject, quote
+from generator.records import Record
+from generator.text import SHINGLE_CHARS, jaccard, normalise, shingles
+
+# 5-grams of the one text looked up in the other before anything is counted.
+_PROBES = 16
+
+
+def check(
+    record: Record, _values: Mapping[str, str], *, max_similarity: float = 0.9
+) -> Reject | None:
+    """Reject a record with a negative that says what a positive or the query says."""
+    query = normalise(record.query)
+    positives = [normalise(positive.text) for positive in record.positives]
+    for negative in record.negatives:
+        text = normalise(negative.text)
+        if text in positives:
+            return Reject("negative_equals_positive", quote(negative.text))
+        if text == query:
+            return Reject("negative_equals_query", quote(negative.text))
+        for positive in positives:
+            if (score := _similarity(text, positive, max_similarity)) > max_similarity:
+                return Reject("negative_near_positive", f"{score:.2f} with {quote(negative.text)}")
+    return None
+
+
+def _similarity(first: str, second: str, max_similarity: float) -> float:
+    """Jaccard of the two, or 0 where a few probes show that it is low (it nearly always is)."""
+    step = max(1, len(first) // _PROBES)
+    probes = [first[start : start + SHINGLE_CHARS] for start in range(0, len(first), step)]
+    if sum(probe in second for probe in probes) < max_similarity / 2 * len(probes):
+        return 0.0
+    return jaccard(shingles(first), shingles(second))

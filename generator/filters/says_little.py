@@ -1,0 +1,42 @@
+"""A text goes round in circles: query_says_little, positive_says_little, negative_says_little.
+
+Too few of its content words are different ones: circular definitions, the same said twice in other
+words, a word repeated at once ("injuries and injuries"). Finer than `repetition`, which looks for
+loops. English; other languages pass.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from generator.content import LANGUAGE, content_words
+from generator.filters.base import Reject, prose_sides, quote
+from generator.records import Record
+
+_STUTTER = re.compile(r"\b(\w{3,})(?:,? and|,? or|,)? \1\b", re.IGNORECASE)
+_MIN_WORDS = 5  # below, a share says nothing
+
+
+def check(
+    record: Record,
+    _values: Mapping[str, str],
+    *,
+    min_distinct: float = 0.6,
+    max_words: int = 40,
+) -> Reject | None:
+    """Reject a text of whose content words less than the share `min_distinct` are different.
+
+    Texts of more than `max_words` content words are kept: the longer one is, the more it repeats.
+    """
+    for side, text, language in prose_sides(record):
+        if language != LANGUAGE:
+            continue
+        stutter = _STUTTER.search(text)
+        if stutter:
+            return Reject(f"{side}_says_little", f"{stutter.group()!r}")
+        words = content_words(text)
+        judged = _MIN_WORDS <= len(words) <= max_words
+        if judged and len(set(words)) < min_distinct * len(words):
+            return Reject(f"{side}_says_little", quote(text))
+    return None
