@@ -1,0 +1,1 @@
+"""The models that write: one protocol, its back ends, the pool and the journal between."""

@@ -1,0 +1,92 @@
+"""Keeps a bounded number of requests in flight, and the journal between them and the model.
+
+A request that the journal has answered is never sent. An answer is committed before its slot is
+free again. Knows no family, no template and no parsing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from generator.errors import RequestFailed
+from generator.llm.base import LLM
+from generator.llm.journal import Journal
+from generator.llm.turns import Turns
+from generator.records import Completion, Prompt
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What went through a pool, for progress lines."""
+
+    sent: int = 0
+    answered: int = 0
+    from_journal: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Pool:
+    """Asks a model, through a journal, with at most `llm.concurrency` requests in flight."""
+
+    def __init__(self, llm: LLM, journal: Journal) -> None:
+        self._llm = llm
+        self._journal = journal
+        self._slots = asyncio.Semaphore(llm.concurrency)
+        self._turns = Turns()
+        self.traffic = Traffic()
+        self.concurrency = llm.concurrency
+
+    async def ask(self, prompt: Prompt) -> Completion:
+        """The answer to a prompt. Raises LLMError or RequestFailed."""
+        known = self._journal.get(prompt.key)
+        if known is not None:
+            self.traffic.from_journal += 1
+            return known
+        async with self._slots:
+            await self._turns.wait()
+            return await self._send(prompt)
+
+    async def _send(self, prompt: Prompt) -> Completion:
+        self.traffic.sent += 1
+        try:
+            answer = await self._llm.complete(prompt)
+        except RequestFailed as exc:
+            self.traffic.failed += 1
+            self._journal.log_error(prompt, exc.reason, exc.detail)
+            raise
+        answer = await self._journal.record(prompt, answer)
+        self.traffic.answered += 1
+        self.traffic.prompt_tokens += answer.prompt_tokens
+        self.traffic.completion_tokens += answer.completion_tokens
+        return answer
+
+
+async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, limit: int) -> None:
+    """Do the work of every item, at most `limit` at a time; the first error cancels the rest."""
+    left = iter(items)
+
+    async def worker() -> None:
+        for item in left:
+            await work(item)
+            await asyncio.sleep(0)  # an item that the journal answers lets the others go on too
+
+    workers = [asyncio.create_task(worker()) for _ in range(limit)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        await cancelled(workers)
+
+
+async def cancelled(tasks: Iterable[asyncio.Task[T]]) -> None:
+    """Cancel what is under way, and wait until it has ended."""
+    found = list(tasks)
+    for task in found:
+        task.cancel()
+    await asyncio.gather(*found, return_exceptions=True)
