@@ -1,0 +1,185 @@
+"""How one draw is written: prompts out, answers in, a record or a rejection at the end.
+
+A draw is written by a Python generator, so that the same steps serve a live run and a replay from
+the journal (`generation.py`). Does no I/O and knows no concurrency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TypeVar
+
+from generator import sampling
+from generator.errors import RequestFailed
+from generator.families import Brainstorm, Step
+from generator.parse import Unparsed, parse_reply, parse_tasks
+from generator.plan import Plan
+from generator.prompts import variables_of
+from generator.records import (
+    Completion,
+    Draw,
+    Params,
+    Prompt,
+    Provenance,
+    Record,
+    Rejected,
+    Task,
+    draw_to_json,
+    make_record,
+)
+
+T = TypeVar("T")
+Steps = Generator[Prompt, Completion, T]
+Outcome = Record | Rejected
+Tasks = tuple[Task, ...] | Rejected
+
+
+def example_steps(plan: Plan, draw: Draw, task: Task | None) -> Steps[Outcome]:
+    """The steps of one example: its record, or why there is none."""
+    variables = variables_of(draw, plan.taxonomy.languages)
+    requests = []
+    if task is not None:
+        variables["task"] = task.text
+        requests.append(task.request)
+    for name, step in plan.form(draw).steps.items():
+        reply = yield from _asked(plan, draw, name, step, variables, "parse", _fields_of(step))
+        if isinstance(reply, Rejected):
+            return reply
+        fields, key = reply
+        variables |= fields
+        requests.append(key)
+    return _record(plan, draw, variables, tuple(requests))
+
+
+def brainstorm_steps(plan: Plan, draw: Draw) -> Steps[Tasks]:
+    """The steps of one brainstorming call: its tasks, or why there are none."""
+    step = plan.form(draw).brainstorm
+    if step is None:
+        message = f"{draw.id} has no brainstorming"
+        raise ValueError(message)
+    variables = variables_of(draw, plan.taxonomy.languages)
+    variables["tasks_per_call"] = str(step.tasks_per_call)
+    reply = yield from _asked(plan, draw, "brainstorm", step, variables, "brainstorm", _tasks_of)
+    if isinstance(reply, Rejected):
+        return reply
+    texts, key = reply
+    return tuple(
+        Task(draw.family, draw.language, text, draw.id, key)
+        for text in texts[: step.tasks_per_call]
+    )
+
+
+def brainstorm_of(plan: Plan, draw: Draw) -> Draw:
+    """The brainstorming call that gives an example draw its task."""
+    return sampling.brainstorm_draw(draw, plan.taxonomy.families[draw.family], plan.config.seed)
+
+
+def pick_task(plan: Plan, draw: Draw, tasks: Tasks) -> Task | Rejected:
+    """The task of an example draw among those of its call; rejected as the call was."""
+    if isinstance(tasks, Rejected):
+        detail = f"{tasks.draw}: {tasks.detail}"
+        return _rejected(draw, tasks.stage, tasks.reason, detail, tasks.text)
+    family = plan.taxonomy.families[draw.family]
+    return tasks[sampling.task_index(draw, family, len(tasks))]
+
+
+def _asked(
+    plan: Plan,
+    draw: Draw,
+    name: str,
+    step: Step | Brainstorm,
+    variables: dict[str, str],
+    stage: str,
+    parse: Callable[[Completion], T | Unparsed],
+) -> Steps[tuple[T, str] | Rejected]:
+    """A step's reply and its journal key, asked for again while it does not parse."""
+    rejected = _rejected(draw, stage, "not_asked", "")
+    for attempt in range(plan.config.llm.max_attempts):
+        prompt = _prompt(plan, draw, name, step, variables, attempt)
+        try:
+            completion = yield prompt
+        except RequestFailed as exc:
+            return _rejected(draw, "generate", exc.reason, exc.detail)
+        reply = parse(completion)
+        if not isinstance(reply, Unparsed):
+            return reply, prompt.key
+        detail = f"{name}: {reply.detail}"
+        rejected = _rejected(draw, stage, reply.reason, detail, completion.text)
+    return rejected
+
+
+def _fields_of(step: Step) -> Callable[[Completion], dict[str, str] | Unparsed]:
+    def parse(completion: Completion) -> dict[str, str] | Unparsed:
+        truncated = completion.finish_reason == "length"
+        return parse_reply(completion.text, step.reply, truncated=truncated)
+
+    return parse
+
+
+def _tasks_of(completion: Completion) -> tuple[str, ...] | Unparsed:
+    return parse_tasks(completion.text, truncated=completion.finish_reason == "length")
+
+
+def _prompt(
+    plan: Plan,
+    draw: Draw,
+    name: str,
+    step: Step | Brainstorm,
+    variables: dict[str, str],
+    attempt: int,
+) -> Prompt:
+    llm = plan.config.llm
+    return Prompt(
+        model=llm.model,
+        draw=draw.id,
+        step=name,
+        attempt=attempt,
+        messages=plan.renderer.messages(step.template, variables),
+        params=Params(
+            temperature=llm.temperature if step.temperature is None else step.temperature,
+            top_p=llm.top_p if step.top_p is None else step.top_p,
+            max_tokens=step.max_tokens or llm.max_tokens,
+            seed=sampling.request_seed(plan.config.seed, draw.id, name, attempt),
+        ),
+        schema=step.reply_schema(),
+    )
+
+
+def _record(plan: Plan, draw: Draw, variables: dict[str, str], requests: tuple[str, ...]) -> Record:
+    family = plan.taxonomy.families[draw.family]
+    form = family.forms[draw.form]
+    render = plan.renderer.text
+    templates = [form.brainstorm.template] if form.brainstorm else []
+    templates += [step.template for step in form.steps.values()]
+    return make_record(
+        family=draw.family,
+        task=render(form.record.task, variables),
+        language=draw.language,
+        symmetric=family.symmetric,
+        label=None if form.record.label is None else render(form.record.label, variables),
+        in_batch=family.in_batch,
+        query=render(form.record.query, variables),
+        positives=tuple(render(text, variables) for text in form.record.positives),
+        negatives=tuple(render(text, variables) for text in form.record.negatives),
+        provenance=Provenance(
+            model=plan.config.llm.model,
+            templates=tuple(plan.renderer.hash(name) for name in templates),
+            draw=draw_to_json(draw),
+            seed=plan.config.seed,
+            requests=requests,
+        ),
+    )
+
+
+def _rejected(
+    draw: Draw, stage: str, reason: str, detail: str, text: str | None = None
+) -> Rejected:
+    return Rejected(
+        stage=stage,
+        reason=reason,
+        family=draw.family,
+        language=draw.language,
+        draw=draw.id,
+        detail=detail,
+        text=text,
+    )
