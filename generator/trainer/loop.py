@@ -1,0 +1,209 @@
+"""A training run: `train` puts it together, `_run` is the loop, everything else is elsewhere.
+
+Nothing on the step path waits for the device: the loss of a step is read while the next one runs.
+A step that gives no number stops the run with its batch saved; the checkpoint before it is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from generator.errors import ConfigError, RunError
+from generator.trainer import checkpoint
+from generator.trainer.batch import Batch
+from generator.trainer.config import TrainConfig
+from generator.trainer.distributed import World, join, leave
+from generator.trainer.engine import Engine
+from generator.trainer.lora import merge
+from generator.trainer.optimizer import Optimizer, learning_rate
+from generator.trainer.progress import Meter
+from generator.trainer.session import Data, Report, device_of, load_data, make_engine, open_base
+from generator.trainer.weights import Base
+
+_FREE = {"output", "device", "token_budget", "graph_tokens", "compile", "save_steps", "tracker"}
+"""Settings that may differ when a run goes on: they change no result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run came to. `scores` are (step, nDCG@10) where there was something to score on."""
+
+    output: Path
+    steps: int
+    loss: float
+    seconds: float
+    scores: tuple[tuple[int, float], ...]
+    model: Path | None = None
+
+
+@dataclass(eq=False, slots=True)
+class _State:
+    """Where a run stands; what a checkpoint holds beside tensors."""
+
+    step: int = 0
+    loss: float = float("nan")
+    best: float = -1.0
+    scores: list[tuple[int, float]] = field(default_factory=list)
+
+
+def train(
+    paths: Sequence[Path], config: TrainConfig, report: Report = lambda _: None, *,
+    export: bool = True,
+) -> Result:  # fmt: skip
+    """Train, resuming from the last checkpoint in `config.output`; export the best model.
+
+    Raises UserError for data, models and settings that cannot work, RunError when training
+    diverges or memory does not suffice.
+    """
+    world = join()
+    if not world.is_first:
+        report = lambda _: None  # noqa: E731
+    try:
+        return _train(paths, config, report, world, export=export)
+    finally:
+        leave()
+
+
+def _train(
+    paths: Sequence[Path], config: TrainConfig, report: Report, world: World, *, export: bool
+) -> Result:
+    started = time.monotonic()
+    device = device_of(config)
+    base = open_base(config, device)
+    data = load_data(paths, config, base, world)
+    engine = make_engine(base, config, device, world, report)
+    optimizer, state = Optimizer(engine.parameters, config), _State()
+    _resume(config, engine, optimizer, state, report)
+    with Meter(engine, config, data.steps, report) as meter:
+        _run(config, data, engine, optimizer, state, meter)
+    model = None
+    if export and world.is_first:
+        from generator.trainer.export import export_model  # noqa: PLC0415 - heavy
+
+        best = config.output / "best"
+        if state.scores and checkpoint.latest(best):
+            tensors, _ = checkpoint.load(checkpoint.latest(best) or best, device)
+            engine.parameters.master.copy_(tensors["master"])
+        weights = final_weights(base, engine, config)
+        model = export_model(base, weights, data, config, asdict(state), report)
+    seconds = time.monotonic() - started
+    return Result(config.output, state.step, state.loss, seconds, tuple(state.scores), model)
+
+
+def final_weights(base: Base, engine: Engine, config: TrainConfig) -> dict[str, torch.Tensor]:
+    """The trained weights in float32 precision where trained, adapters merged."""
+    weights = {**base.weights, **engine.parameters.masters()}
+    return merge(weights, base.shape, config.lora.scale if config.lora else 0.0)
+
+
+def _run(
+    config: TrainConfig, data: Data, engine: Engine, optimizer: Optimizer, state: _State,
+    meter: Meter,
+) -> None:  # fmt: skip
+    pending: tuple[Batch, torch.Tensor] | None = None
+    for step, batch in _batches(data, state.step):
+        outcome = engine.accumulate(batch, config.loss, seed=config.seed * 1_000_003 + step)
+        rate = learning_rate(config, step, data.steps)
+        norm = optimizer.step(rate)
+        numbers = torch.stack([outcome.loss.float(), norm])
+        if pending is not None:
+            _read(config, state, *pending, meter)
+        pending = (batch, numbers)
+        meter.step(step, batch, outcome, rate)
+        state.step = step + 1
+        due = state.step == data.steps
+        if due or state.step % config.save_steps == 0 or _scores_now(config, state):
+            _read(config, state, *pending, meter)
+            pending = None
+            _score(config, data, engine, state, meter)
+            _save(config, engine, optimizer, state)
+    if pending is not None:
+        _read(config, state, *pending, meter)
+
+
+def _batches(data: Data, start: int) -> Iterator[tuple[int, Batch]]:
+    """Batches from a step on, the next one made while this one is worked on."""
+    with ThreadPoolExecutor(1) as worker:
+        ahead = worker.submit(data.batch, start) if start < data.steps else None
+        for step in range(start, data.steps):
+            assert ahead is not None  # noqa: S101
+            batch = ahead.result()
+            if step + 1 < data.steps:
+                ahead = worker.submit(data.batch, step + 1)
+            yield step, batch
+
+
+def _read(
+    config: TrainConfig, state: _State, batch: Batch, numbers: torch.Tensor, meter: Meter
+) -> None:
+    """Read a step's loss and gradient norm. Raises RunError where they are no numbers."""
+    loss, norm = numbers.tolist()
+    if not (abs(loss) < float("inf") and norm < float("inf")):
+        place = config.output / "diverged.json"
+        rows = {"rows": batch.rows.tolist(), "texts": [text.tolist() for text in batch.texts]}
+        place.write_text(json.dumps({"loss": str(loss), "norm": str(norm), **rows}), "utf-8")
+        raise RunError(
+            f"training diverged: loss {loss}, gradient norm {norm}",
+            hint=f"its batch is in {place}; try a lower learning_rate, or look at these rows",
+        )
+    state.loss = loss
+    meter.read(loss, norm)
+
+
+def _scores_now(config: TrainConfig, state: _State) -> bool:
+    return bool(config.eval.steps and state.step % config.eval.steps == 0)
+
+
+def _score(config: TrainConfig, data: Data, engine: Engine, state: _State, meter: Meter) -> None:
+    """Score where it is due, or at the end; keep the best weights."""
+    last = state.step == data.steps
+    if data.validation is None or not (last or _scores_now(config, state)):
+        return
+    if engine.world.is_first:
+        score = data.validation.score(engine)
+        state.scores.append((state.step, score))
+        meter.score(score)
+        if score > state.best:
+            state.best = score
+            master = {"master": engine.parameters.master}
+            name = f"step-{state.step:08d}"
+            checkpoint.save(config.output / "best", name, master, {"score": score})
+
+
+def _save(config: TrainConfig, engine: Engine, optimizer: Optimizer, state: _State) -> None:
+    if engine.world.is_first:
+        content = {**asdict(state), "settings": _settings(config)}
+        name = f"step-{state.step:08d}"
+        checkpoint.save(config.output / "checkpoints", name, optimizer.state(), content)
+
+
+def _resume(
+    config: TrainConfig, engine: Engine, optimizer: Optimizer, state: _State, report: Report
+) -> None:
+    place = checkpoint.latest(config.output / "checkpoints")
+    if place is None:
+        return
+    tensors, content = checkpoint.load(place, engine.parameters.device)
+    settings = _settings(config)
+    changed = [key for key in settings if content["settings"].get(key) != settings[key]]
+    if changed:
+        raise ConfigError(
+            f"{config.output} holds a run with other settings: {', '.join(changed)}",
+            hint="the same settings go on with it; another -o starts anew",
+        )
+    optimizer.load(tensors)
+    state.step, state.loss, state.best = content["step"], content["loss"], content["best"]
+    state.scores = [(step, score) for step, score in content["scores"]]
+    report(f"going on from step {state.step}")
+
+
+def _settings(config: TrainConfig) -> dict[str, Any]:
+    return json.loads(config.model_dump_json(exclude=_FREE))  # type: ignore[no-any-return]

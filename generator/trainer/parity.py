@@ -1,0 +1,112 @@
+"""Do other tools see the same vectors? Texts through each, compared with the packed forward."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from generator.errors import RunError
+from generator.trainer.embedder import Embedder, load_embedder
+from generator.trainer.weights import quiet
+
+NEEDED = 0.999
+TEXTS = (
+    "How do tides work?",
+    "The moon pulls the sea towards it; twice a day the water rises and falls.",
+    "a",
+    "Ein Satz auf Deutsch, mit Umlauten: äöüß.",
+    "日本語の文章です。",
+    "def add(a, b):\n    return a + b\n",
+    "  spaces   and\ttabs  ",
+    "long " * 700,
+)
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """The lowest cosine of a tool's vectors with ours."""
+
+    tool: str
+    cosine: float
+
+
+def check_parity(folder: Path) -> list[Parity]:
+    """The parity of every tool that is installed. Raises RunError below 0.999.
+
+    In float32 on the CPU: what differs then is tokens, pooling or weights, not rounding.
+    """
+    embedder = load_embedder(folder, "cpu", dtype="float32")
+    tools: dict[str, tuple[str, Callable[[Path, Embedder], Vectors]]] = {
+        "transformers": ("transformers", _transformers),
+        "sentence-transformers": ("sentence_transformers", _sentence_transformers),
+    }
+    ours = {prompt: embedder.encode(TEXTS, prompt=prompt) for prompt in _prompts(embedder)}
+    found = []
+    for tool, (package, function) in tools.items():
+        if importlib.util.find_spec(package) is not None:
+            with quiet():
+                theirs = function(folder, embedder)
+            cosine = float((np.concatenate(list(ours.values())) * theirs).sum(1).min())
+            found.append(Parity(tool, cosine))
+    low = [one for one in found if not one.cosine >= NEEDED]
+    if low:
+        raise RunError(
+            f"{folder}: {low[0].tool} sees other vectors: cosine {low[0].cosine:.4f}",
+            hint="bidirectional attention has no place in a config.json; else please report this",
+        )
+    return found
+
+
+def _prompts(embedder: Embedder) -> list[str]:
+    return list(dict.fromkeys(["", *embedder.prompts.values()]))
+
+
+def _transformers(folder: Path, embedder: Embedder) -> Vectors:
+    """A reader's own code: the tokenizer's default call, the model, its pooling."""
+    from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    rows = []
+    with torch.inference_mode():
+        for prompt in _prompts(embedder):
+            texts = [prompt + text for text in TEXTS]
+            batch = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+            inputs = {k: batch[k] for k in ("input_ids", "attention_mask")}
+            hidden = model(**inputs, use_cache=False).last_hidden_state
+            rows.append(F.normalize(_pooled(hidden, inputs, embedder.model.pooling), dim=-1))
+    vectors: Vectors = torch.cat(rows).numpy()
+    return vectors
+
+
+def _pooled(hidden: torch.Tensor, inputs: dict[str, Any], pooling: str) -> torch.Tensor:
+    mask = inputs["attention_mask"]
+    if pooling == "first":
+        return hidden[:, 0]
+    if pooling == "mean":
+        return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+    return hidden[torch.arange(len(hidden)), mask.sum(1) - 1]
+
+
+def _sentence_transformers(folder: Path, embedder: Embedder) -> Vectors:
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+
+    model = SentenceTransformer(
+        str(folder), device="cpu", model_kwargs={"dtype": torch.float32}
+    )  # fmt: skip
+    rows = [
+        model.encode(list(TEXTS), prompt=prompt or None, convert_to_numpy=True,
+                     show_progress_bar=False)
+        for prompt in _prompts(embedder)
+    ]  # fmt: skip
+    vectors: Vectors = np.concatenate(rows).astype(np.float32)
+    return vectors
