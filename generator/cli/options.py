@@ -1,0 +1,82 @@
+"""Options that mean the same in every verb, and the configuration that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from generator.config import RunConfig, load_config, validated
+from generator.errors import InputError
+from generator.runs import RunFolder, existing_run
+
+Decorator = Callable[[Any], Any]
+_OPTIONS: dict[str, Decorator] = {
+    "recipe": click.option(
+        "-c", "--config", "recipe", metavar="RECIPE", help="Run configuration (YAML, or a name)."
+    ),
+    "model": click.option("-m", "--model", help="Model that writes (llm.model)."),
+    "count": click.option("-n", "--count", type=int, help="Examples to draw (count)."),
+    "keep": click.option("--keep", type=int, help="Records to end with (keep)."),
+    "output": click.option(
+        "-o", "--output", type=click.Path(path_type=Path), help="Output folder (output)."
+    ),
+    "seed": click.option("--seed", type=int, help="Seed of all draws (seed)."),
+    "overrides": click.option(
+        "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set a configuration key."
+    ),
+    "tasks": click.option(
+        "--tasks", type=click.Path(path_type=Path), help="Taxonomy file (tasks)."
+    ),
+    "prompts": click.option(
+        "--prompts", type=click.Path(path_type=Path), help="Prompts folder (prompts)."
+    ),
+    "quiet": click.option("-q", "--quiet", is_flag=True, help="No progress."),
+    "json": click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+}
+
+
+def options(*names: str) -> Decorator:
+    """The named options, in this order in `--help`."""
+
+    def decorate(function: Any) -> Any:
+        for name in reversed(names):
+            function = _OPTIONS[name](function)
+        return function
+
+    return decorate
+
+
+def config_from(
+    *,
+    recipe: str | None = None,
+    overrides: tuple[str, ...] = (),
+    model: str | None = None,
+    **flags: Any,
+) -> RunConfig:
+    """The configuration of the given options."""
+    keys = {"llm.model": model, **flags}
+    return load_config(recipe, overrides, **keys)
+
+
+def config_of_run(folder: Path, overrides: tuple[str, ...]) -> RunConfig:
+    """The configuration that a run was made with, with `--set` on top."""
+    run: RunFolder = existing_run(folder)
+    stored = run.read_manifest().get("config")
+    if not isinstance(stored, dict):
+        raise InputError(f"{run.manifest}: holds no configuration", hint="trine run -c … -o …")
+    base = load_config(None, overrides, environ={}, **_flat(stored))
+    return validated({**base.model_dump(), "output": folder}, str(run.manifest))
+
+
+def _flat(stored: dict[str, Any]) -> dict[str, Any]:
+    """Nested configuration as dotted keys, two levels deep, as flags come."""
+    flat: dict[str, Any] = {}
+    for key, value in stored.items():
+        if key in {"llm", "dedupe", "dataset"} and isinstance(value, dict):
+            flat |= {f"{key}.{inner}": item for inner, item in value.items()}
+        else:
+            flat[key] = value
+    return flat

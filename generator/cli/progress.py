@@ -1,0 +1,128 @@
+"""A progress line on stderr: a live one on a terminal, a plain one now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+import click
+
+from generator.config import LLMConfig
+from generator.llm.pool import Traffic
+
+_PLAIN_EVERY_S = 20.0
+_LIVE_EVERY_S = 0.2
+
+
+class ProgressLine:
+    """A `Watch` that shows rate, kept, rejected, tokens, cost and time left."""
+
+    def __init__(self, llm: LLMConfig, *, quiet: bool = False) -> None:
+        self._llm = llm
+        self._quiet = quiet
+        self._live = sys.stderr.isatty()
+        self._stage = ""
+        self._total: int | None = None
+        self._kept = self._rejected = 0
+        self._traffic: Traffic | None = None
+        self._start = self._shown = time.monotonic()
+        self._width = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def begin(self, stage: str, total: int | None) -> None:
+        """Start a stage's line."""
+        self._end()
+        self._stage, self._total, self._traffic = stage, total, None
+        self._kept = self._rejected = 0
+        self._start = time.monotonic()
+        self._shown = self._start
+
+    def advance(self, *, kept: bool) -> None:
+        """Count one item, and redraw now and then."""
+        if kept:
+            self._kept += 1
+        else:
+            self._rejected += 1
+        now = time.monotonic()
+        if now - self._shown >= (_LIVE_EVERY_S if self._live else _PLAIN_EVERY_S):
+            self._shown = now
+            self._show()
+
+    def traffic(self, traffic: Traffic) -> None:
+        """Show these counts from now on."""
+        self._traffic = traffic
+
+    def note(self, message: str) -> None:
+        """A line of its own."""
+        if not self._quiet:
+            self._clear()
+            click.echo(f"note: {message}", err=True)
+
+    def _show(self) -> None:
+        if self._quiet:
+            return
+        line = self._line()
+        if self._live:
+            pad = " " * max(0, self._width - len(line))
+            click.echo(f"\r{line}{pad}", nl=False, err=True)
+            self._width = len(line)
+        else:
+            click.echo(line, err=True)
+
+    def _line(self) -> str:
+        done = self._kept + self._rejected
+        elapsed = max(time.monotonic() - self._start, 1e-9)
+        rate = done / elapsed
+        total = f"/{self._total:,}" if self._total else ""
+        parts = [f"{self._stage} {done:,}{total}", f"{rate:,.1f}/s"]
+        parts += [f"kept {self._kept:,}", f"rejected {self._rejected:,}"]
+        parts += self._money() if self._traffic else []
+        if self._total and rate:
+            parts.append(f"{clock((self._total - done) / rate)} left")
+        return " · ".join(parts)
+
+    def _money(self) -> list[str]:
+        traffic = self._traffic or Traffic()
+        tokens = traffic.prompt_tokens + traffic.completion_tokens
+        cost = (
+            traffic.prompt_tokens * self._llm.input_usd_per_million
+            + traffic.completion_tokens * self._llm.output_usd_per_million
+        ) / 1e6
+        journal = f" ({traffic.from_journal:,} from the journal)" if traffic.from_journal else ""
+        return [
+            f"{traffic.answered:,} answers{journal}",
+            f"{tokens:,} tokens",
+            *([f"${cost:.2f}"] if cost else []),
+        ]
+
+    def _end(self) -> None:
+        if self._stage and self._kept + self._rejected:
+            self._show()
+            if self._live and not self._quiet:
+                click.echo(err=True)
+        self._stage = ""
+        self._width = 0
+
+    def _clear(self) -> None:
+        if self._live and self._width:
+            click.echo("\r" + " " * self._width + "\r", nl=False, err=True)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as a reader says them: `42s`, `3m10s`, `2h05m`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02}s"
+    return f"{minutes // 60}h{minutes % 60:02}m"

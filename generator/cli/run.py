@@ -1,0 +1,40 @@
+"""`trine run`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from generator import pipeline
+from generator.cli.errors import DONE, GATE_FAILED
+from generator.cli.options import config_from, options
+from generator.cli.progress import ProgressLine
+from generator.cli.report import print_summary
+
+
+@click.command("run")
+@options(
+    "recipe", "model", "count", "keep", "output", "seed", "overrides", "tasks", "prompts",
+    "quiet", "json",
+)  # fmt: skip
+def command(*, quiet: bool, as_json: bool, **flags: object) -> int:
+    """Make a data set: draw, generate, filter, deduplicate, export.
+
+    Run it again to go on where it was, or to add what a changed configuration asks for; what has
+    been answered is never asked again.
+
+    \b
+      trine run -c quickstart
+      trine run -c recipes/japanese.yaml -m gpt-4o-mini -n 1000
+    """  # noqa: D301 - \b keeps click from folding the lines
+    config = config_from(**flags)  # type: ignore[arg-type]
+    with ProgressLine(config.llm, quiet=quiet) as progress:
+        summary = pipeline.run(config, watch=progress)
+    if not quiet:
+        print_summary(summary)
+    if as_json:
+        click.echo(Path(summary.folder / "stats.json").read_text(encoding="utf-8"))
+    if summary.short:
+        click.echo(f"kept {summary.kept} of {config.keep} asked for: raise count (-n)", err=True)
+    return GATE_FAILED if summary.short else DONE

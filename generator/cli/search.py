@@ -1,0 +1,92 @@
+"""`trine search`: what a model finds in a corpus."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from generator.cli.models import ModelFlags, model_options, progress_line
+from generator.cli.options import options
+from generator.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from generator.search.passages import Passage
+
+_SNIPPET_CHARS = 160
+
+
+@click.command("search")
+@click.argument("model")
+@click.argument("corpus", type=click.Path(path_type=Path))
+@click.argument("query")
+@click.option(
+    "-n", "--count", type=click.IntRange(min=1), default=5, show_default=True, help="How many."
+)
+@model_options
+@options("quiet", "json")
+def command(
+    model: str,
+    corpus: Path,
+    query: str,
+    *,
+    count: int,
+    flags: ModelFlags,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Print the passages of CORPUS that MODEL finds for QUERY.
+
+    CORPUS is a BEIR folder or corpus.jsonl, JSONL with "text", a text file with a passage a line,
+    or a run's folder (its positives and negatives). MODEL is as in `trine eval`; bm25 is one.
+
+    \b
+      trine search outputs/run/model outputs/run "why is the sky blue" -n 3
+    """  # noqa: D301 - \b keeps click from folding the lines
+    from generator.search.passages import read_passages  # noqa: PLC0415
+
+    passages = read_passages(corpus)
+    if model == "bm25":
+        found = _bm25(passages, query, count)
+    else:
+        from generator.encoders import embed  # noqa: PLC0415 - `--help` needs no numpy
+        from generator.search.exact import exact_search  # noqa: PLC0415
+
+        encoder = flags.load(model)
+        texts = [passage.full for passage in passages]
+        documents = embed(encoder, texts, "document", None, progress_line(quiet=quiet))
+        asked = embed(encoder, [query], "query", flags.instruction)
+        indices, scores = exact_search(asked, documents, count).row(0)
+        found = list(zip(indices.tolist(), scores.tolist(), strict=True))
+    _print([(passages[index], score) for index, score in found], as_json=as_json)
+
+
+def _bm25(passages: list[Passage], query: str, count: int) -> list[tuple[int, float]]:
+    from generator.search.bm25 import BM25  # noqa: PLC0415
+
+    indices, scores = BM25([p.full for p in passages]).search([query], count).row(0)
+    return list(zip(indices.tolist(), scores.tolist(), strict=True))
+
+
+def _print(found: list[tuple[Passage, float]], *, as_json: bool) -> None:
+    if as_json:
+        for rank, (passage, score) in enumerate(found, start=1):
+            row = {"rank": rank, "score": round(score, 6), "id": passage.id, "text": passage.full}
+            click.echo(json.dumps(row, ensure_ascii=False))
+    elif found:
+        rows = [
+            (rank, f"{score:.4f}", passage.id, _snippet(passage.full))
+            for rank, (passage, score) in enumerate(found, start=1)
+        ]
+        print_table(("rank", "score", "id", "text"), rows)
+    else:
+        click.echo("nothing found: no passage shares a word with the query", err=True)
+
+
+def _snippet(text: str) -> str:
+    # A corpus may hold anything: control characters would reach the terminal.
+    line = "".join(char if char.isprintable() else " " for char in text)
+    line = " ".join(line.split())
+    return line if len(line) <= _SNIPPET_CHARS else line[: _SNIPPET_CHARS - 1] + "…"

@@ -1,0 +1,54 @@
+"""What the verbs of one stage share: they take a run, or a file of records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from generator.cli.options import config_from, config_of_run, options
+from generator.config import RunConfig
+from generator.errors import InputError
+from generator.stages import Counts
+
+OnRun = Callable[[RunConfig], Counts]
+OnFile = Callable[[Path, Path, RunConfig], Counts]
+
+
+def stage_command(name: str, text: str, on_run: OnRun, on_file: OnFile) -> click.Command:
+    """The verb of a stage."""
+
+    @click.command(
+        name,
+        help=f"""{text}
+
+    SOURCE is a run's folder, or a JSONL file of records (then -o says where the result goes).
+
+    \b
+      trine {name} outputs/quickstart
+      trine {name} mine.jsonl -o cleaned
+    """,
+    )
+    @click.argument("source", type=click.Path(path_type=Path, exists=True))
+    @options("recipe", "output", "overrides", "tasks", "prompts")
+    def command(
+        source: Path, *, output: Path | None, overrides: tuple[str, ...], **flags: object
+    ) -> None:
+        if source.is_dir():
+            counts = on_run(config_of_run(source, overrides))
+        elif output is None:
+            raise InputError("no output folder", hint=f"trine {name} {source} -o FOLDER")
+        else:
+            config = config_from(overrides=overrides, **flags)  # type: ignore[arg-type]
+            counts = on_file(source, output, config)
+        _print(counts, output or source)
+
+    return command
+
+
+def _print(counts: Counts, place: Path) -> None:
+    for name, number in sorted(counts.rejected.items(), key=lambda item: -item[1]):
+        click.echo(f"{number:8,}  {name.replace('|', '  ')}", err=True)
+    kept, rejected = counts.passed.total(), counts.rejected.total()
+    click.echo(f"{kept:,} kept, {rejected:,} rejected in {place}", err=True)

@@ -1,0 +1,31 @@
+"""Tables on stderr or stdout, through rich."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "", err: bool = False
+) -> None:
+    """Print a table; numbers are set right, with thousands marks."""
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - `--help` need not load it
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for index, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    Console(stderr=err, highlight=False, soft_wrap=False).print(table)
+
+
+def _cell(value: Any) -> str:
+    from rich.markup import escape  # noqa: PLC0415
+
+    if isinstance(value, float):
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
+    return f"{value:,}" if isinstance(value, int) else escape(str(value))
