@@ -1,0 +1,173 @@
+"""Text measures, scripts and the language detector."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generator import langid
+from generator.scripts import RANGES, SCRIPTS, script_share
+from generator.text import (
+    contains_phrase,
+    jaccard,
+    ngram_hashes,
+    normalise,
+    shared,
+    shingles,
+    unspaced_share,
+    word_count,
+)
+
+XLM_R = (
+    "af am ar as az be bg bn br bs ca cs cy da de el en eo es et eu fa fi fr fy ga gd gl gu ha he "
+    "hi hr hu hy id is it ja jv ka kk km kn ko ku ky la lo lt lv mg mk ml mn mr ms my ne nl no om "
+    "or pa pl ps pt ro ru sa sd si sk sl so sq sr su sv sw ta te th tl tr ug uk ur uz vi xh yi zh"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", 0),
+        ("  - … !? ", 0),
+        ("Don't stop - it's 5 o'clock.", 5),
+        ("日本の首都", 2.5),
+        ("日本の首都。", 2.5),
+        ("東京 Tower は", 2.5),
+        ("ภาษาไทย", 1.75),
+        ("हिन्दी में लिखा", 3),
+    ],
+)
+def test_word_count(text: str, words: float) -> None:
+    """Spaced scripts count tokens; Han and kana half a word, Thai a quarter a character."""
+    assert word_count(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("  Hello,\n WORLD!! ", "hello world"),
+        ("ＡＢＣ１２３", "abc123"),
+        ("今日は、 晴れ です。", "今日は晴れです"),
+        ("C# is not C++", "c# is not c++"),
+        ("Straße\u200b", "strasse"),
+        ("हिन्दी में", "हिन्दी में"),
+        ("\ud800", ""),
+    ],
+)
+def test_normalise(text: str, normal: str) -> None:
+    """Case, width, punctuation and spacing go; symbols and vowel signs stay."""
+    assert normalise(text) == normal
+
+
+@given(st.text())
+def test_normalise_is_idempotent_on_what_it_returns(text: str) -> None:
+    """No text gains spaces at its ends or doubled spaces."""
+    normal = normalise(text)
+    assert normal == normal.strip()
+    assert "  " not in normal
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase", "found"),
+    [
+        ("the cart is here", "art", False),
+        ("art for art's sake", "art", True),
+        ("modern art", "art", True),
+        ("最新のai技術", "ai", True),
+        ("人工知能の歴史", "知能", True),
+        ("anything", "", False),
+    ],
+)
+def test_contains_phrase_wants_whole_words_where_there_are_spaces(
+    text: str, phrase: str, *, found: bool
+) -> None:
+    """A phrase ends at a space, an edge, or a character of an unspaced script."""
+    assert contains_phrase(text, phrase) is found
+
+
+def test_unspaced_share() -> None:
+    """The share is of all characters."""
+    assert unspaced_share("abc") == 0
+    assert unspaced_share("東京ab") == 0.5
+    assert unspaced_share("") == 0
+
+
+@given(st.text(alphabet="ab", max_size=40), st.integers(1, 20))
+def test_ngram_hashes_are_equal_where_the_ngrams_are(text: str, size: int) -> None:
+    """Two places have the same hash iff they have the same characters."""
+    size = min(size, max(1, len(text)))
+    grams = [text[start : start + size] for start in range(len(text) - size + 1)] if text else []
+    hashes = ngram_hashes(text, size).tolist()
+    assert len(hashes) == len(grams)
+    assert len(set(hashes)) == len(set(grams))
+    assert len(set(zip(grams, hashes, strict=True))) == len(set(grams))
+
+
+@given(st.text(alphabet="abc ", max_size=60), st.text(alphabet="abc ", max_size=60))
+def test_jaccard_is_that_of_the_sets(first: str, second: str) -> None:
+    """The arrays give what Python sets of 5-grams give."""
+
+    def grams(text: str) -> set[str]:
+        text = normalise(text)
+        return {text[i : i + 5] for i in range(max(1, len(text) - 4))} if text else set()
+
+    one, other = grams(first), grams(second)
+    union = one | other
+    assert shared(shingles(first), shingles(second)) == len(one & other)
+    expected = len(one & other) / len(union) if union else 0.0
+    assert jaccard(shingles(first), shingles(second)) == expected
+
+
+def test_shingles_of_an_empty_text_resemble_nothing() -> None:
+    """Two texts of punctuation alone have no similarity."""
+    assert shingles("...").size == 0
+    assert jaccard(shingles("..."), shingles("!!!")) == 0
+    assert shingles("abc").dtype == np.uint64
+
+
+def test_scripts_know_the_languages_of_xlm_r() -> None:
+    """All 93 codes have a script, and every script has its characters."""
+    assert set(SCRIPTS) == set(XLM_R.split())
+    assert len(SCRIPTS) == 93
+    assert {script for scripts in SCRIPTS.values() for script in scripts} == set(RANGES)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "share"),
+    [
+        ("Hello there", "en", 1.0),
+        ("Hello there", "ja", 0.0),
+        ("東京", "en", 0.0),
+        ("東京abc", "ja", 2 / 3),
+        ("Добар дан", "sr", 1.0),
+        ("Dobar dan", "sr", 1.0),
+        ("हिन्दी में", "hi", 1.0),
+        ("12:30", "en", None),
+        ("Hello", "xx", None),
+    ],
+)
+def test_script_share(text: str, language: str, share: float | None) -> None:
+    """A Han character weighs three letters; a text without letters has no share."""
+    assert script_share(text, language) == (None if share is None else pytest.approx(share))
+
+
+def test_detect_tells_languages_apart_and_survives_any_text() -> None:
+    """Newlines and lone surrogates do no harm, and kana outweigh Han characters."""
+    assert langid.detect("The council approved\na new plan for the harbour.").language == "en"
+    assert langid.detect("Der Stadtrat hat gestern einen neuen Plan beschlossen.").language == "de"
+    assert langid.detect("他党と比べてどの武力行使に慎重？").language == "ja"
+    assert langid.detect("THE COUNCIL APPROVED A NEW PLAN FOR THE HARBOUR").language == "en"
+    assert 0 <= langid.detect("\ud800").confidence <= 1
+
+
+def test_related_languages() -> None:
+    """Croatian may pass for Serbian, German not for Japanese; Hausa is not known at all."""
+    assert langid.are_related("hr", "sr")
+    assert langid.are_related("en", "en")
+    assert not langid.are_related("de", "ja")
+    assert langid.is_known("en")
+    assert not langid.is_known("ha")
+    assert not langid.is_known("Hant")
