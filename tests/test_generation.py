@@ -273,7 +273,7 @@ def test_no_more_requests_are_in_flight_than_the_model_takes(
             return answer
 
     with Journal(path) as journal:
-        live(plan, journal, Counted(concurrency=5, jitter=6))
+        live(plan, journal, Counted(concurrency=5, jitter=40))
     assert peak == 5
 
 

@@ -86,7 +86,7 @@ def load(weights: Weights, *, device: str, attention: str) -> tuple[Any, Any]:
     options: dict[str, Any] = {"dtype": torch.float32 if device == "cpu" else torch.bfloat16}
     if weights.gguf is not None:
         options |= {"gguf_file": weights.gguf, "quantization_config": _dequantize()}
-    with _quiet():
+    with quiet():
         try:
             tokenizer = AutoTokenizer.from_pretrained(weights.source, gguf_file=weights.gguf)
             model = AutoModelForCausalLM.from_pretrained(
@@ -125,7 +125,7 @@ def _first_line(error: Exception) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Loading draws no bar, warns of nothing, and parses a GGUF file once, not three times."""
     import gguf  # noqa: PLC0415
     from transformers.utils import logging  # noqa: PLC0415

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from safetensors import safe_open
 
 from generator.errors import InputError, LLMError
 from generator.llm.weights import find_weights
+from generator.llm.weights import quiet as quiet_loading
 from generator.trainer.shape import Shape, read_shape
 
 Tensors = dict[str, torch.Tensor]
@@ -136,22 +136,14 @@ def read_safetensors(folder: Path) -> Tensors:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """`transformers` draws no bar and warns of nothing."""
-    from transformers.utils import logging as hub_logging  # noqa: PLC0415
-
-    level, bars = hub_logging.get_verbosity(), hub_logging.is_progress_bar_enabled()
-    hub_logging.set_verbosity_error()
-    hub_logging.disable_progress_bar()
+    """`transformers` draws no bar, warns of nothing and logs nothing below an error."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with quiet_loading():
             yield
     finally:
         logging.disable(disabled)
-        hub_logging.set_verbosity(level)
-        if bars:
-            hub_logging.enable_progress_bar()
 
 
 def _layer_from_hub(state: Mapping[str, torch.Tensor], shape: Shape, i: int) -> Tensors:
