@@ -149,9 +149,7 @@ def load_config(
     for key, value in flags.items():
         if value is not None:
             _put(raw, key, value)
-    for override in overrides:
-        key, value = _override(override)
-        _put(raw, key, value)
+    apply_overrides(raw, overrides, example="llm.concurrency=64")
     return validated(raw, recipe or "configuration")
 
 
@@ -165,6 +163,15 @@ def validated(raw: Mapping[str, Any], source: str) -> RunConfig:
             hint="docs/configuration.md lists every key",
             problems=tuple(validation_problems(exc)),
         ) from exc
+
+
+def apply_overrides(raw: dict[str, Any], overrides: Iterable[str], *, example: str) -> None:
+    """Put every `--set key=value` (dotted key, YAML value) into `raw`. Raises ConfigError."""
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {text}: not key=value", hint=f"--set {example}")
+        _put(raw, key.strip(), parse_yaml(value, f"--set {key}"))
 
 
 def api_key(environ: Mapping[str, str] | None = None) -> str | None:
@@ -214,13 +221,6 @@ def _environment(environ: Mapping[str, str]) -> Iterable[tuple[str, Any]]:
         if name.startswith("TRINE_") and name not in _KEY_VARIABLES:
             key = name.removeprefix("TRINE_").lower().replace("__", ".")
             yield key, parse_yaml(environ[name], name)
-
-
-def _override(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {text}: not key=value", hint="--set llm.concurrency=64")
-    return key.strip(), parse_yaml(value, f"--set {key}")
 
 
 def _put(raw: dict[str, Any], key: str, value: Any) -> None:

@@ -10,11 +10,13 @@ import pytest
 from conftest import SMALL_TASKS
 
 from generator.config import RunConfig, load_config
+from generator.describe import run_facts
 from generator.errors import ConfigError
 from generator.estimate import estimate
 from generator.llm.scripted import ScriptedLLM
 from generator.pipeline import generate
 from generator.plan import Plan, make_plan
+from generator.runs import RunFolder
 
 Small = tuple[Path, Path]
 PAIR = SMALL_TASKS.replace("description: One text", "languages: pair\n    description: One text")
@@ -231,3 +233,19 @@ def test_a_form_is_for_its_languages(small_taxonomy: tuple[Path, Path]) -> None:
     for form in ("auto", "staged"):
         with pytest.raises(ConfigError, match="for en, ja"):
             make_plan(load_config(None, environ={}, **config, form=form, languages=["en", "ja"]))
+
+
+def test_the_card_tells_the_sampling_of_a_step_of_its_own(
+    small_taxonomy: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Beside the run's parameters stand those of each step that sets some."""
+    tasks, prompts = small_taxonomy
+    text = tasks.read_text(encoding="utf-8").replace(
+        "{template: passage.j2, ", "{template: passage.j2, temperature: 0.3, max_tokens: 80, "
+    )
+    tasks.write_text(text, encoding="utf-8")
+    plan = make_plan(load_config(None, environ={}, tasks=tasks, prompts=prompts))
+    parameters = run_facts(plan, RunFolder(tmp_path)).parameters
+    assert parameters["steps, passage"] == "temperature 0.3, max_tokens 80"
+    assert parameters["temperature"] == 1.0
+    assert "steps, question" not in parameters

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from generator.config import find_recipe
+from generator.config import apply_overrides, find_recipe
 from generator.errors import ConfigError
 from generator.families import Frozen
 from generator.taxonomy import validation_problems
-from generator.yamlfile import parse_yaml, read_yaml
+from generator.yamlfile import read_yaml
 
 Pooling = Literal["last", "mean", "first"]
 Direction = Literal["qd", "dq", "qq", "dd"]
@@ -151,11 +151,7 @@ def load_train_config(
             raise ConfigError(f"{path}: not a mapping", hint="see recipes/train-e5-mistral.yaml")
         raw = loaded
     raw |= {key: value for key, value in flags.items() if value is not None}
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(f"--set {override}: not key=value", hint="--set batch_size=256")
-        _put(raw, key.strip().split("."), parse_yaml(text, f"--set {key}"))
+    apply_overrides(raw, overrides, example="batch_size=256")
     return _validated(raw, recipe or "configuration")
 
 
@@ -168,11 +164,3 @@ def _validated(raw: Mapping[str, Any], source: str) -> TrainConfig:
             hint="docs/training.md lists every key; --base names the model",
             problems=tuple(validation_problems(exc)),
         ) from exc
-
-
-def _put(raw: dict[str, Any], path: list[str], value: Any) -> None:
-    for parent in path[:-1]:
-        inner = raw.get(parent)
-        raw[parent] = dict(inner) if isinstance(inner, Mapping) else {}
-        raw = raw[parent]
-    raw[path[-1]] = value
