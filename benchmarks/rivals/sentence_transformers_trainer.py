@@ -1,63 +1,193 @@
-"""sentence-transformers' cached loss on one GPU, random weights, log-normal lengths: the training anchor.
+"""sentence-transformers' cached loss on the batches of `benchmarks/trainer.py`.
 
-    python peer_trainer_bench.py TOKENIZER_DIR
-Protocol: batch 2,048 x (query + positive), query median 24 and passage median 160 tokens (log-normal, sigma 0.6, cap 512), bf16 autocast,
-last-token pooling, temperature 0.02, LoRA r16 on all linear layers for 7B, full fine-tuning for 0.5B; real (non-padding) tokens per second.
+    python benchmarks/trainer.py rival-small rival-big
+
+CachedMultipleNegativesRankingLoss in bfloat16 autocast, last-token pooling, temperature 0.02.
+Padded: SDPA. Unpadded: its own flattened inputs, which ask for a `flash_attn` package. PyPI has no
+wheel of it, so a module of that name is put in its place whose one function calls the
+FlashAttention 2 kernel that PyTorch carries - the kernel that trine uses. `fa4` asks for
+`flash_attention_4` (the package flash-attn-4) instead.
 """
-import gc, math, sys, tempfile, time, torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.models import Pooling, Transformer
-from sentence_transformers.losses import CachedMultipleNegativesRankingLoss as Loss
-from transformers import AutoTokenizer, MistralConfig, MistralModel, Qwen2Config, Qwen2Model
-tokdir = sys.argv[1]; TINY_DIR = tempfile.mkdtemp()
-torch.backends.cuda.matmul.allow_tf32 = True
-SMALL = Qwen2Config(hidden_size=896, intermediate_size=4864, num_hidden_layers=24, num_attention_heads=14, num_key_value_heads=2, vocab_size=49152, max_position_embeddings=2048)
-BIG = MistralConfig(hidden_size=4096, intermediate_size=14336, num_hidden_layers=32, num_attention_heads=32, num_key_value_heads=8, vocab_size=32000, max_position_embeddings=2048, sliding_window=None)
-TINY = Qwen2Config(hidden_size=64, intermediate_size=128, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2, vocab_size=49152)
 
-def batch(n, median, g, vocab):
-    lens = torch.exp(torch.randn(n, generator=g) * 0.6 + math.log(median)).round().clamp(4, 512).long()
-    L = int(lens.max()); ids = torch.randint(5, vocab - 5, (n, L), generator=g); mask = (torch.arange(L)[None] < lens[:, None]).long()
-    return {"input_ids": ids * mask, "attention_mask": mask}, int(lens.sum())
+from __future__ import annotations
 
-def bench(name, cls, cfg, lora, sizes, B, steps):
-    if not hasattr(bench, "tiny"):
-        Qwen2Model(TINY).save_pretrained(TINY_DIR); AutoTokenizer.from_pretrained(tokdir).save_pretrained(TINY_DIR); bench.tiny = TINY_DIR
-    torch.manual_seed(0); cfg._attn_implementation = "sdpa"
-    with torch.device("cuda"):
-        torch.set_default_dtype(torch.bfloat16 if lora else torch.float32); m = cls(cfg); torch.set_default_dtype(torch.float32)
-    N = sum(p.numel() for n_, p in m.named_parameters() if "embed" not in n_)
+import gc
+import sys
+import tempfile
+import time
+import types
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import torch
+
+from generator.trainer.attention import flash
+from generator.trainer.batch import Batch
+
+Feature = dict[str, Any]
+
+
+def padded(ids: list[Any], device: torch.device) -> Feature:
+    """A column of texts as sentence-transformers pads it."""
+    texts = [torch.from_numpy(one).long() for one in ids]
+    lengths = torch.tensor([len(one) for one in texts])
+    mask = (torch.arange(int(lengths.max()))[None] < lengths[:, None]).long()
+    whole = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True)
+    return {"input_ids": whole.to(device), "attention_mask": mask.to(device)}
+
+
+def flattened(ids: list[Any], device: torch.device) -> Feature:
+    """A column of texts as its DataCollatorWithFlattening makes it."""
+    lengths = torch.tensor([len(one) for one in ids])
+    starts = torch.zeros(len(ids) + 1, dtype=torch.int32)
+    starts[1:] = lengths.cumsum(0)
+    whole = torch.cat([torch.from_numpy(one).long() for one in ids])
+    positions = torch.cat([torch.arange(int(n)) for n in lengths])
+    which = torch.repeat_interleave(torch.arange(len(ids), dtype=torch.int32), lengths)
+    starts, longest = starts.to(device), int(lengths.max())
+    return {
+        "input_ids": whole[None].to(device), "position_ids": positions[None].to(device),
+        "seq_idx": which[None].to(device), "cu_seq_lens_q": starts, "cu_seq_lens_k": starts,
+        "max_length_q": longest, "max_length_k": longest,
+    }  # fmt: skip
+
+
+def varlen(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cu_seqlens_q: torch.Tensor,
+    cu_seqlens_k: torch.Tensor, max_seqlen_q: int, max_seqlen_k: int, *,
+    softmax_scale: float | None = None, causal: bool = False, **_: Any,
+) -> torch.Tensor:  # fmt: skip
+    """`flash_attn_varlen_func` by PyTorch's kernel; on a CPU, text by text."""
+    scale = softmax_scale or q.shape[-1] ** -0.5
+    if q.device.type == "cuda":
+        return flash(
+            q, k, v, cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, causal, 0, scale
+        )
+    cuts, outs = cu_seqlens_q.tolist(), []
+    for a, b in pairwise(cuts):
+        one = [x[a:b].transpose(0, 1)[None] for x in (q, k, v)]
+        out = torch.nn.functional.scaled_dot_product_attention(
+            *one, is_causal=causal, scale=scale, enable_gqa=True
+        )
+        outs.append(out[0].transpose(0, 1))
+    return torch.cat(outs)
+
+
+def provide_flash_attention() -> None:
+    """Let transformers find a `flash_attn` whose function is `varlen`."""
+    from transformers import modeling_flash_attention_utils as utils  # noqa: PLC0415
+
+    module, padding = types.ModuleType("flash_attn"), types.ModuleType("flash_attn.bert_padding")
+    module.flash_attn_func = module.flash_attn_with_kvcache = None
+    module.flash_attn_varlen_func = varlen
+    padding.pad_input, padding.unpad_input = utils._pad_input, utils._unpad_input  # noqa: SLF001
+    sys.modules |= {"flash_attn": module, "flash_attn.bert_padding": padding}
+    found, utils.is_flash_attn_2_available = utils.is_flash_attn_2_available, lambda *_, **__: True
+    utils.lazy_import_flash_attention("flash_attention_2")  # it keeps what it found
+    utils.is_flash_attn_2_available = found
+    del sys.modules["flash_attn"], sys.modules["flash_attn.bert_padding"]
+
+
+def student(config: Any, lora: bool, device: torch.device, attention: str) -> Any:
+    """A random decoder in sentence-transformers' clothes."""
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+    from sentence_transformers.models import Pooling, Transformer  # noqa: PLC0415
+    from tokenizers import Tokenizer, models  # noqa: PLC0415
+    from transformers import AutoModel, PreTrainedTokenizerFast, Qwen2Config  # noqa: PLC0415
+
+    torch.manual_seed(0)
+    config._attn_implementation = "sdpa"  # noqa: SLF001
+    with torch.device(device):
+        torch.set_default_dtype(torch.bfloat16 if lora else torch.float32)
+        model = AutoModel.from_config(config)
+        torch.set_default_dtype(torch.float32)
+    model.config._attn_implementation = attention  # noqa: SLF001
     if lora:
-        from peft import LoraConfig, get_peft_model
-        m = get_peft_model(m, LoraConfig(r=16, lora_alpha=32, target_modules="all-linear"), autocast_adapter_dtype=False)
-    t = Transformer(bench.tiny); t.model = m
-    st = SentenceTransformer(modules=[t, Pooling(cfg.hidden_size, pooling_mode="lasttoken")]).cuda(); st.train()
-    opt = torch.optim.AdamW([p for p in st.parameters() if p.requires_grad], lr=1e-5, fused=True)
-    print(name, "attention:", m.config._attn_implementation, flush=True)
-    def one(kind, size):
-        if True:
-            loss_fn = Loss(st, scale=50.0, **({"mini_batch_size": size} if kind == "rows" else {"mini_batch_num_tokens": size}))
-            g = torch.Generator().manual_seed(0); tok = 0; torch.cuda.reset_peak_memory_stats(); t0 = None
-            for s in range(steps + 1):
-                if s == 1: torch.cuda.synchronize(); t0 = time.time(); tok = 0
-                fs = []
-                for med in (24, 160):
-                    f, n = batch(B, med, g, cfg.vocab_size); tok += n; fs.append({k: v.cuda() for k, v in f.items()})
-                with torch.autocast("cuda", dtype=torch.bfloat16): loss = loss_fn(fs, torch.zeros(B, device="cuda"))
-                loss.backward(); opt.step(); opt.zero_grad()
-            torch.cuda.synchronize(); r = tok / (time.time() - t0)
-            useful = (4 if lora else 6) * N * r / 989e12
-            print(f"{name} {kind}={size}: {r:,.0f} real tok/s, MFU {useful:.1%}, peak {torch.cuda.max_memory_allocated()/2**30:.0f} GB", flush=True)
-    for kind, size in sizes:
-        try: one(kind, size)
-        except torch.OutOfMemoryError as e: print(f"{name} {kind}={size}: out of memory", flush=True)
-        opt.zero_grad(); gc.collect(); torch.cuda.empty_cache()
-    del st, opt, m, t; gc.collect(); torch.cuda.empty_cache()
+        from peft import LoraConfig, get_peft_model  # noqa: PLC0415
 
-if __name__ == "__main__":
-    import sentence_transformers; print("sentence-transformers", sentence_transformers.__version__, "torch", torch.__version__, flush=True)
-    args = sys.argv[2:] or ["small", "big"]; which = [a.split(":")[0] for a in args]
-    pick = lambda name, sizes: next(([(s[0], int(s[1:])) for s in a.split(":")[1].split(",")] for a in args if a.startswith(name + ":")), sizes)  # small:r256,t32768
-    pick_ = pick; pick = lambda name, sizes: [({"r": "rows", "t": "tokens"}.get(k, k), v) for k, v in pick_(name, sizes)]
-    if "small" in which: bench("0.5B full", Qwen2Model, SMALL, False, pick("small", [("rows", 16), ("rows", 64), ("tokens", 8192), ("tokens", 32768), ("rows", 256)]), 2048, 2)
-    if "big" in which: bench("7B LoRA", MistralModel, BIG, True, pick("big", [("rows", 16), ("tokens", 4096), ("tokens", 16384)]), 512, 1)
+        adapters = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear")
+        model = get_peft_model(model, adapters, autocast_adapter_dtype=False)
+    folder = tempfile.mkdtemp()
+    tiny = Qwen2Config(hidden_size=64, intermediate_size=128, num_hidden_layers=1,
+                       num_attention_heads=2, num_key_value_heads=2, vocab_size=99)  # fmt: skip
+    AutoModel.from_config(tiny).save_pretrained(folder)
+    words = Tokenizer(models.WordLevel({"<unk>": 0}, unk_token="<unk>"))
+    PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<unk>").save_pretrained(folder)
+    transformer = Transformer(folder)
+    transformer.model = model
+    if attention != "sdpa":  # what it does itself when it finds a flash attention at load
+        transformer.unpad_inputs = None
+        keys = {"cu_seq_lens_q", "cu_seq_lens_k", "max_length_q", "max_length_k", "seq_idx"}
+        if transformer.model_forward_params is not None:
+            transformer.model_forward_params |= {*keys, "position_ids"}
+    pooling = Pooling(config.hidden_size, pooling_mode="lasttoken")
+    return SentenceTransformer(modules=[transformer, pooling], device=str(device)).train()
+
+
+def step(st: Any, loss: Any, optimizer: Any, batch: Batch, make: Callable[..., Feature]) -> float:
+    """One training step; returns its loss."""
+    device, rows = st.device, len(batch.query)
+    columns = [batch.texts[:rows], batch.texts[rows:]]
+    features = [make(column, device) for column in columns]
+    # Backward too: its second forward runs there, in float32 without this.
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        value = loss(features, torch.zeros(rows, device=device))
+        value.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return float(value.detach())
+
+
+def measure(
+    st: Any, kind: str, size: int, batches: list[Batch], make: Callable[..., Feature], warm: int
+) -> dict[str, float]:
+    """Real tokens/s over the batches after the first `warm`."""
+    from sentence_transformers.losses import CachedMultipleNegativesRankingLoss  # noqa: PLC0415
+
+    key = "mini_batch_size" if kind == "rows" else "mini_batch_num_tokens"
+    loss = CachedMultipleNegativesRankingLoss(st, scale=50.0, **{key: size})
+    trained = [p for p in st.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-5, fused=True)
+    cuda = st.device.type == "cuda"
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
+    losses, times = [], []
+    try:
+        for batch in batches:
+            start = time.perf_counter()
+            losses.append(step(st, loss, optimizer, batch, make))
+            if cuda:
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - start)
+    except torch.OutOfMemoryError:
+        return {"tokens_per_s": 0.0}
+    finally:
+        del optimizer
+        st.zero_grad()
+        gc.collect()
+        if cuda:
+            torch.cuda.empty_cache()
+    gb = torch.cuda.max_memory_allocated() / 2**30 if cuda else 0.0
+    speed = sum(int(b.lengths.sum()) for b in batches[warm:]) / sum(times[warm:])
+    return {"tokens_per_s": round(speed), "peak_gb": round(gb, 1), "steps": len(times) - warm,
+            "first_loss": round(losses[0], 4)}  # fmt: skip
+
+
+def bench(
+    config: Any, lora: bool, batches: list[Batch], small: list[Batch], attention: str,
+    settings: list[tuple[str, int]], device: torch.device, note: Callable[..., None],
+) -> None:  # fmt: skip
+    """The best of `settings` on `small` batches, then that one on `batches`; the first warms up."""
+    if attention == "flash_attention_2":
+        provide_flash_attention()
+    st = student(config, lora, device, attention)
+    make = padded if attention == "sdpa" else flattened
+    found = {}
+    for kind, size in settings if len(settings) > 1 else []:
+        found[kind, size] = measure(st, kind, size, small, make, 1)
+        note("sweep", attention=attention, **{kind: size}, **found[kind, size])
+    best = max(found, key=lambda s: found[s]["tokens_per_s"], default=settings[0])
+    figures = measure(st, *best, batches, make, 1)
+    note("sentence-transformers", attention=attention, padded=make is padded,
+         **{best[0]: best[1]}, **figures)  # fmt: skip

@@ -9,10 +9,11 @@ import torch
 
 from generator.trainer.config import TrainConfig
 from generator.trainer.distributed import World
+from generator.trainer.engine import compiled_blocks
 from generator.trainer.gradients import Check, check_gradients
 from generator.trainer.loop import Result, train
 from generator.trainer.plan import forecast
-from generator.trainer.session import device_of, load_data, make_engine, open_base, sample
+from generator.trainer.session import compiles, device_of, load_data, make_engine, open_base, sample
 
 __all__ = ["Result", "check", "plan", "train"]
 
@@ -21,6 +22,7 @@ _ROWS = 8  # of the batch that gradients are compared on
 
 def plan(paths: Sequence[Path], config: TrainConfig) -> list[str]:
     """The forecast of a run, as lines."""
+    config = config.model_copy(update={"parallel": "ddp"})  # of one process
     device = device_of(config)
     base = open_base(config, device)
     data = load_data(paths, config, base)
@@ -31,17 +33,19 @@ def plan(paths: Sequence[Path], config: TrainConfig) -> list[str]:
 def check(paths: Sequence[Path], config: TrainConfig) -> tuple[list[str], bool]:
     """Gradients of the user's model on the user's rows against a plain batch: words, and verdict.
 
-    In float32, and on a GPU in the dtype of the run as well.
+    In float32, and on a GPU in the dtype of the run as well; compiled where the run is.
     """
+    config = config.model_copy(update={"parallel": "ddp"})  # of one process
     device = device_of(config)
     base = open_base(config, device)
     batch = sample(load_data(paths, config, base), _ROWS)
     dtypes = [torch.float32]
     if device.type == "cuda" and config.dtype != "float32":
         dtypes.append(torch.bfloat16)
+    blocks = compiled_blocks() if compiles(config, device) else None
     lines, passed = [], True
     for dtype in dtypes:
-        found = check_gradients(base, batch, config, dtype=dtype)
+        found = check_gradients(base, batch, config, dtype=dtype, blocks=blocks)
         lines += _words(found, dtype)
         passed &= found.passed
     lines.append("the run can be trusted" if passed else "the run cannot be trusted: report this")

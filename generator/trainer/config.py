@@ -6,6 +6,7 @@ Names are the field's; the defaults are the settings of E5-mistral (Wang et al. 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,8 @@ from generator.yamlfile import read_yaml
 Pooling = Literal["last", "mean", "first"]
 Direction = Literal["qd", "dq", "qq", "dd"]
 SpecialToken = int | str | None
+_FREE = ("output", "device", "token_budget", "graph_tokens", "compile", "parallel",
+         "save_steps", "tracker")  # fmt: skip
 
 
 class TokenConfig(Frozen):
@@ -102,9 +105,11 @@ class EvalConfig(Frozen):
 class TrainConfig(Frozen):
     """A training run.
 
-    `lora: null` trains all weights. `ratios` maps a source (a data file's name without suffix)
-    to its sampling weight. `token_budget` is tokens in one forward; `graph_tokens` how many of a
-    batch keep their graph instead of being run again (null: as many as memory holds).
+    `lora: null` trains all weights. `parallel` is what several processes do: hold all weights each
+    (`ddp`), or a share of them (`fsdp`, for models that do not fit one GPU). `ratios` maps a source
+    (a data file's name without suffix) to its sampling weight. `token_budget` is tokens in one
+    forward; `graph_tokens` how many of a batch keep their graph instead of being run again (null:
+    as many as memory holds).
     """
 
     base: str
@@ -117,6 +122,7 @@ class TrainConfig(Frozen):
     learning_rate: float = Field(default=1e-4, gt=0)
     weight_decay: float = Field(default=0.1, ge=0)
     warmup_steps: int = Field(default=100, ge=0)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
     beta2: float = Field(default=0.999, gt=0, lt=1)
     max_grad_norm: float | None = Field(default=1.0, gt=0)
     batch_size: int = Field(default=128, ge=2)
@@ -130,10 +136,16 @@ class TrainConfig(Frozen):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
+    parallel: Literal["ddp", "fsdp"] = "ddp"
     seed: int = Field(default=42, ge=0)
     save_steps: int = Field(default=100, gt=0)
     tracker: Literal["none", "tensorboard"] = "none"
     eval: EvalConfig = EvalConfig()
+
+    def deciding(self) -> dict[str, Any]:
+        """The settings that decide what comes out; the others may differ when a run goes on."""
+        found: dict[str, Any] = json.loads(self.model_dump_json(exclude=set(_FREE)))
+        return found
 
 
 def load_train_config(
@@ -143,16 +155,39 @@ def load_train_config(
 
     Raises ConfigError with every problem, InputError where a recipe cannot be read.
     """
-    raw: dict[str, Any] = {}
-    if recipe is not None:
-        path = find_recipe(recipe)
-        loaded = read_yaml(path) or {}
-        if not isinstance(loaded, dict):
-            raise ConfigError(f"{path}: not a mapping", hint="see recipes/train-e5-mistral.yaml")
-        raw = loaded
+    raw = {} if recipe is None else _read(recipe)
     raw |= {key: value for key, value in flags.items() if value is not None}
     apply_overrides(raw, overrides, example="batch_size=256")
     return _validated(raw, recipe or "configuration")
+
+
+def section_config(section: Mapping[str, Any], **flags: Any) -> TrainConfig:
+    """The configuration that a run's `train` section holds: its keys over those of its `recipe`.
+
+    `flags` are defaults below both. Raises as `load_train_config`.
+    """
+    own = {key: value for key, value in section.items() if key != "recipe"}
+    recipe = section.get("recipe")
+    below = {} if recipe is None else _read(str(recipe))
+    return _validated(_over(_over(flags, below), own), "train")
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Both mappings, keys of inner mappings one by one; `above` wins."""
+    merged = dict(below)
+    for key, value in above.items():
+        inner = merged.get(key)
+        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        merged[key] = _over(inner, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _read(recipe: str) -> dict[str, Any]:
+    path = find_recipe(recipe)
+    loaded = read_yaml(path) or {}
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{path}: not a mapping", hint="see recipes/train-e5-mistral.yaml")
+    return loaded
 
 
 def _validated(raw: Mapping[str, Any], source: str) -> TrainConfig:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -38,6 +39,11 @@ class Model:
     lora_dropout: float = 0.0
 
 
+Body = Callable[[Weights, torch.Tensor], torch.Tensor]
+RunLayer = Callable[[int, Body, torch.Tensor], torch.Tensor]
+"""Runs a layer's body with its weights on x (T, hidden); sharded weights are gathered around it."""
+
+
 class Blocks(NamedTuple):
     """The two halves of a layer around its attention; `engine.py` makes compiled ones."""
 
@@ -46,29 +52,43 @@ class Blocks(NamedTuple):
 
 
 def encode(
-    model: Model, weights: Weights, packed: Packed, blocks: Blocks | None = None
-) -> torch.Tensor:
-    """(n, hidden) float32: the pooled output of the final norm of each text, not normalised."""
+    model: Model, weights: Weights, packed: Packed, blocks: Blocks | None = None,
+    run_layer: RunLayer | None = None,
+) -> torch.Tensor:  # fmt: skip
+    """(n, hidden) float32: the pooled output of the final norm of each text, not normalised.
+
+    With `run_layer`, `weights` need hold those outside of the layers alone.
+    """
     shape, blocks = model.shape, blocks or Blocks(before_attention, after_attention)
     x = F.embedding(packed.ids, weights["embed"])
     if shape.embed_scale != 1.0:
         x = x * torch.tensor(shape.embed_scale, dtype=x.dtype, device=x.device)
     rotations = [rotation(rope, packed.positions, shape.head_dim) for rope in shape.ropes]
-    names = [name.removeprefix("layers.0.") for name in weights if name.startswith("layers.0.")]
+    run_layer = run_layer or _with_weights(weights)
     for i in range(shape.layers):
-        w = {name: weights[f"layers.{i}.{name}"] for name in names}
         turn = rotations[shape.rope_of[i]]
         if i == shape.layers - 1 and model.pooling != "mean":
-            x = _last_layer(model, w, x, turn, packed)
+            body: Body = partial(_last_layer, model, turn, packed)
         else:
-            x = _layer(model, w, x, turn, packed, blocks, shape.windows[i])
+            body = partial(_layer, model, turn, packed, blocks, shape.windows[i])
+        x = run_layer(i, body, x)
     x = norm(shape, x, weights["norm"])
     return pool(x, packed) if model.pooling == "mean" else x.float()
 
 
+def _with_weights(weights: Weights) -> RunLayer:
+    """Layers whose weights are all at hand."""
+    names = [name.removeprefix("layers.0.") for name in weights if name.startswith("layers.0.")]
+
+    def run(i: int, body: Body, x: torch.Tensor) -> torch.Tensor:
+        return body({name: weights[f"layers.{i}.{name}"] for name in names}, x)
+
+    return run
+
+
 def _layer(
-    model: Model, w: Weights, x: torch.Tensor, turn: Rotation, packed: Packed, blocks: Blocks,
-    window: int,
+    model: Model, turn: Rotation, packed: Packed, blocks: Blocks, window: int,
+    w: Weights, x: torch.Tensor,
 ) -> torch.Tensor:  # fmt: skip
     q, k, v = blocks.before(model, w, x, turn)
     out = attend(q, k, v, packed, causal=model.causal, window=window, scale=model.shape.scale)
@@ -101,7 +121,7 @@ def after_attention(model: Model, w: Weights, x: torch.Tensor, out: torch.Tensor
 
 
 def _last_layer(
-    model: Model, w: Weights, x: torch.Tensor, turn: Rotation, packed: Packed
+    model: Model, turn: Rotation, packed: Packed, w: Weights, x: torch.Tensor
 ) -> torch.Tensor:
     """The last layer at the pooled positions alone: (n, hidden)."""
     shape, at = model.shape, positions_of(model.pooling, packed)

@@ -8,13 +8,17 @@ of other processes' negatives are exact; and one flat all-reduce sums the gradie
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 import torch.distributed as dist
 
 from generator.trainer.packing import Ints
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +47,39 @@ class World:
         most = max(len(part) for part in dealt)
         padded = mine.new_zeros((most, mine.shape[1]))
         padded[: len(mine)] = mine
-        parts = [torch.empty_like(padded) for _ in range(self.size)]
-        dist.all_gather(parts, padded)
-        whole = mine.new_empty((sum(len(part) for part in dealt), mine.shape[1]))
-        for part, texts in zip(parts, dealt, strict=True):
-            whole[torch.from_numpy(texts).to(mine.device)] = part[: len(texts)]
-        return whole
+        parts = mine.new_empty((self.size, most, mine.shape[1]))
+        dist.all_gather(list(parts.unbind()), padded)
+        at = np.argsort(np.concatenate(dealt))
+        rows = np.concatenate([most * i + np.arange(len(part)) for i, part in enumerate(dealt)])
+        return parts.flatten(0, 1)[torch.from_numpy(rows[at]).to(mine.device)]
 
     def sum(self, tensor: torch.Tensor) -> torch.Tensor:
         """The sum over all processes, in place."""
         if self.size > 1:
             dist.all_reduce(tensor)
         return tensor
+
+    def least(self, value: int) -> int:
+        """The smallest of all processes' values."""
+        if self.size == 1:
+            return value
+        found = torch.tensor([value])  # on the host: nothing waits for the device
+        dist.all_reduce(found, dist.ReduceOp.MIN)
+        return int(found)
+
+    def together(self, work: Callable[[], T]) -> T:
+        """The result of `work`, which talks to no other process; all fail where one has no memory.
+
+        Raises OutOfMemoryError in every process, so that none waits for one that gave up.
+        """
+        failure: torch.OutOfMemoryError | None = None
+        try:
+            result = work()
+        except torch.OutOfMemoryError as exc:
+            failure = exc
+        if not self.least(failure is None):
+            raise failure or torch.OutOfMemoryError("out of memory in another process")
+        return result
 
 
 def join() -> World:
@@ -65,7 +90,7 @@ def join() -> World:
         cuda = torch.cuda.is_available()
         if cuda:
             torch.cuda.set_device(dist.get_node_local_rank())
-        dist.init_process_group("nccl" if cuda else "gloo")
+        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
     return World(dist.get_rank(), dist.get_world_size())
 
 

@@ -13,12 +13,21 @@ from torch.nn import functional as F  # noqa: N812
 from generator.errors import RunError
 from generator.trainer.batch import Batch
 from generator.trainer.config import LossConfig
-from generator.trainer.decoder import Blocks, Model, after_attention, before_attention, encode
+from generator.trainer.decoder import (
+    Blocks,
+    Model,
+    RunLayer,
+    Weights,
+    after_attention,
+    before_attention,
+    encode,
+)
 from generator.trainer.distributed import World
 from generator.trainer.flops import activation_bytes
-from generator.trainer.gradcache import Outcome, Room, accumulate
+from generator.trainer.gradcache import Outcome, accumulate
 from generator.trainer.packing import Packed, cut, pack
-from generator.trainer.parameters import Parameters
+from generator.trainer.parameters import Trained
+from generator.trainer.room import Room
 
 _SMALLEST = 128  # tokens: a budget below this is no cure
 
@@ -27,22 +36,27 @@ class Engine:
     """Runs the model. `token_budget` shrinks when the device runs out of memory."""
 
     def __init__(
-        self, model: Model, parameters: Parameters, *, token_budget: int, compiled: bool = False,
+        self, model: Model, parameters: Trained, *, token_budget: int, compiled: bool = False,
         graph_tokens: int | None = None, world: World = World(),  # noqa: B008 - frozen
         report: Callable[[str], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self.model, self.parameters, self.world = model, parameters, world
         self.token_budget = token_budget
-        self.room = Room(fixed=graph_tokens)
+        held = 0 if parameters.sharded else 2 * parameters.count
+        self.room = Room(fixed=graph_tokens, layers=model.shape.layers, held=held)
         self._blocks = compiled_blocks() if compiled else None
         self._report = report
 
     def forward(self, packed: Packed) -> torch.Tensor:
         """(n, hidden) float32 of a chunk."""
-        return encode(self.model, self.parameters.weights, packed, self._blocks)
+
+        def body(weights: Weights, run_layer: RunLayer | None = None) -> torch.Tensor:
+            return encode(self.model, weights, packed, self._blocks, run_layer)
+
+        return self.parameters.forward(body)
 
     def accumulate(self, batch: Batch, loss: LossConfig, *, seed: int) -> Outcome:
-        """Gradients of a batch; halves the token budget and begins again if memory runs out.
+        """Gradients of a batch; with less at once, begins again if memory runs out.
 
         Raises RunError when even a small budget does not fit.
         """
@@ -62,19 +76,24 @@ class Engine:
         return encode_texts(self.forward, texts, self.parameters.device, self.token_budget)
 
     def _shrink(self, exc: torch.OutOfMemoryError) -> None:
-        if self.world.size > 1 or self.token_budget // 2 < _SMALLEST:
+        """Keep fewer graphs, or take smaller chunks; all processes come here together."""
+        cuda = self.parameters.device.type == "cuda"
+        if self.parameters.sharded or self.token_budget // 2 < _SMALLEST:
             raise RunError(
                 f"out of memory at {self.token_budget:,} tokens a chunk",
                 hint=f"--set token_budget={self.token_budget // 2}, or lora, or a smaller base",
             ) from exc
-        self.token_budget //= 2
-        if self.room.fixed is not None:
-            self.room.fixed //= 2
-        self.room.spare = min(self.room.spare + 0.1, 0.5)
+        fewer = cuda and self.room.fixed is None and self.world.least(self.room.kept) > 1
+        if fewer:
+            self.room.spare += 0.1
+        else:
+            self.token_budget //= 2
+            self.room.fixed = self.room.fixed and self.room.fixed // 2
         self.parameters.zero_gradient()
-        if self.parameters.device.type == "cuda":
+        if cuda:
             torch.cuda.empty_cache()
-        self._report(f"out of memory: going on with {self.token_budget:,} tokens a chunk")
+        how = "fewer graphs kept" if fewer else f"{self.token_budget:,} tokens a chunk"
+        self._report(f"out of memory: going on with {how}")
 
 
 def encode_texts(
@@ -86,7 +105,7 @@ def encode_texts(
     """(n, hidden) float32 unit vectors in the order of the texts."""
     lengths = np.asarray([len(text) for text in texts], dtype=np.int64)
     chunks = cut(lengths, token_budget)
-    with torch.inference_mode():
+    with torch.no_grad():  # not inference_mode: divided weights are gathered into what trains next
         parts = [F.normalize(forward(pack(texts, chunk, device)), dim=-1) for chunk in chunks]
         flat = torch.cat(parts)
         whole = torch.empty_like(flat)
@@ -114,9 +133,12 @@ def compiled_blocks() -> Blocks:
 
 
 def default_budget(model: Model, device: torch.device, *, adapters: bool) -> int:
-    """Tokens of one chunk: on a GPU what a third of the free memory holds the graph of."""
+    """Tokens of one chunk: on a GPU what a fifth of the free memory holds the graph of.
+
+    Large enough for full kernels; small enough that memory can be filled with kept graphs.
+    """
     if device.type != "cuda":
         return 4096
     free, _ = torch.cuda.mem_get_info(device)
-    fits = free / 3 / activation_bytes(model.shape, adapters=adapters)
+    fits = free / 5 / activation_bytes(model.shape, adapters=adapters)
     return int(min(max(fits, 2048), 65536))

@@ -47,7 +47,11 @@ def peak_flops(device: torch.device) -> float | None:
 
 
 def activation_bytes(shape: Shape, *, adapters: bool, item: int = 2) -> int:
-    """Bytes that the graph of one token keeps, estimated: what backward reads of each layer."""
+    """Bytes that the graph of one token keeps, estimated: what backward reads of each layer.
+
+    Measured on an H200, compiled: 0.99 MB (0.97 estimated) at 0.5B, 4.69 to 4.82 (4.72) at 7B with
+    adapters.
+    """
     q, kv = shape.heads * shape.head_dim, 2 * shape.kv_heads * shape.head_dim
     layer = 3 * shape.hidden + 2 * q + kv + 3 * shape.intermediate
-    return shape.layers * item * (layer + (0 if adapters else shape.hidden))
+    return shape.layers * item * (layer + (2 if adapters else 1) * shape.hidden)

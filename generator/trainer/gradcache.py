@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TypeVar
 
+import numpy as np
 import torch
 
 from generator.trainer.batch import Batch, targets_of
@@ -20,47 +22,11 @@ from generator.trainer.config import LossConfig
 from generator.trainer.distributed import World
 from generator.trainer.loss import loss_and_gradient
 from generator.trainer.packing import Ints, Packed, cut, pack
-from generator.trainer.parameters import Parameters
+from generator.trainer.parameters import Trained
+from generator.trainer.room import Room
 
 Encode = Callable[[Packed], torch.Tensor]
-
-
-@dataclass(slots=True)
-class Room:
-    """How many tokens may keep their graph.
-
-    `fixed` is the configured number; without one it is measured: the first chunk's graph says how
-    many bytes a token takes, and what the device has free, less `spare` of it, is filled.
-    """
-
-    fixed: int | None = None
-    spare: float = 0.15
-    bytes_per_token: float = 0.0
-    _before: int = field(default=0, repr=False)
-
-    def tokens(self, device: torch.device, chunk: int) -> int:
-        """Tokens whose graphs fit, beside the forward of one chunk; one chunk at least is tried."""
-        if self.fixed is not None:
-            return self.fixed
-        if device.type != "cuda":
-            return 1 << 62  # host memory pages; the token budget bounds what is sensible
-        if not self.bytes_per_token:
-            return chunk
-        free, total = torch.cuda.mem_get_info(device)
-        free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        room = free - self.spare * total - self.bytes_per_token * chunk
-        return max(int(room / self.bytes_per_token), 0)
-
-    def start(self, device: torch.device) -> None:
-        """Before the forward of a chunk with a graph."""
-        if device.type == "cuda":
-            self._before = torch.cuda.memory_allocated(device)
-
-    def stop(self, device: torch.device, tokens: int) -> None:
-        """After it."""
-        if device.type == "cuda":
-            used = torch.cuda.memory_allocated(device) - self._before
-            self.bytes_per_token = max(self.bytes_per_token, used / tokens)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +42,7 @@ class Outcome:
 def accumulate(
     batch: Batch,
     encode: Encode,
-    parameters: Parameters,
+    parameters: Trained,
     config: LossConfig,
     *,
     token_budget: int,
@@ -94,60 +60,87 @@ def accumulate(
     mine = dealt[world.rank]
     chunks = [mine[c] for c in cut(batch.lengths[mine], token_budget)]
     packed = [pack(batch.texts, chunk, device) for chunk in chunks]
+    wanted = _most(batch, dealt, token_budget) if parameters.sharded else 1
+    shortest = np.argmin(batch.lengths, keepdims=True)
+    packed += [pack(batch.texts, shortest, device) for _ in range(wanted - len(packed))]
+    # Divided weights talk within a forward: there no process can wait for one that gave up.
+    alone = _at_once if parameters.sharded else world.together
     with _own_random_numbers(seed, device):
-        vectors = _forward(packed, encode, room, device, seed)
-        z = _in_order(vectors, chunks, mine, device)
-        z = world.gather(z, dealt)
+        vectors = alone(lambda: _forward(packed, encode, room, parameters, world, seed))
+        z = world.gather(_in_order(vectors, chunks, mine, device), dealt)
         targets = targets_of(batch, device)
         rows = torch.arange(world.rank, len(batch.query), world.size, device=device)
-        loss, gradient = loss_and_gradient(z, targets, config, rows)
+        loss, gradient = alone(lambda: loss_and_gradient(z, targets, config, rows))
         world.sum(gradient)
-        recomputed = _backward(vectors, packed, encode, parameters, gradient, seed)
-    world.sum(parameters.gradient)
+        real = len(chunks)
+        recomputed = alone(
+            lambda: _backward(vectors, packed, real, encode, parameters, gradient, seed)
+        )
+    parameters.reduce(world)
     tokens = sum(chunk.tokens for chunk in packed)
-    return Outcome(world.sum(loss), tokens, recomputed, len(chunks))
+    return Outcome(world.sum(loss), tokens, recomputed, len(packed))
+
+
+def _most(batch: Batch, dealt: list[Ints], budget: int) -> int:
+    """The chunks of the process that has most: divided weights want as many of each.
+
+    Missing ones are made up by one text, whose gradient is zero.
+    """
+    return max(len(cut(batch.lengths[part], budget)) for part in dealt)
+
+
+def _at_once(work: Callable[[], T]) -> T:
+    return work()
 
 
 def _forward(
-    packed: list[Packed], encode: Encode, room: Room, device: torch.device, seed: int | None
-) -> list[torch.Tensor]:
-    """The chunks' vectors; those that carry a graph keep it."""
-    vectors: list[torch.Tensor] = []
-    kept = 0
-    limit = room.tokens(device, packed[0].tokens) if packed else 0
-    for i, chunk in enumerate(packed):
+    packed: list[Packed], encode: Encode, room: Room, parameters: Trained, world: World,
+    seed: int | None,
+) -> list[torch.Tensor]:  # fmt: skip
+    """The chunks' vectors; those that carry a graph keep it: as many as fit, the smallest first."""
+    device, order = parameters.device, sorted(range(len(packed)), key=lambda i: packed[i].tokens)
+    sizes = [packed[i].tokens for i in order]
+    vectors: dict[int, torch.Tensor] = {}
+    room.kept = _agreed(room.count(sizes, device), parameters, world)
+    for place, i in enumerate(order):
         _seed_chunk(seed, i)
-        if kept + chunk.tokens <= limit:
+        if place < room.kept:
             room.start(device)
-            vectors.append(encode(chunk))
-            room.stop(device, chunk.tokens)
-            kept += chunk.tokens
-            if i == 0:
-                limit = kept + room.tokens(device, chunk.tokens)
+            vectors[i] = encode(packed[i])
+            room.stop(device, sizes[place])
         else:
             with torch.no_grad():
-                vectors.append(encode(chunk))
-    return vectors
+                vectors[i] = encode(packed[i])
+        if place == 0 and room.kept:
+            room.kept = _agreed(room.count(sizes, device, have=sizes[0]), parameters, world)
+    return [vectors[i] for i in range(len(packed))]
+
+
+def _agreed(count: int, parameters: Trained, world: World) -> int:
+    """Divided weights are gathered again in every process, or in none."""
+    return world.least(count) if parameters.sharded else count
 
 
 def _backward(
-    vectors: list[torch.Tensor],
-    packed: list[Packed],
-    encode: Encode,
-    parameters: Parameters,
-    gradient: torch.Tensor,
-    seed: int | None,
-) -> int:
-    """Send the gradient through every chunk; returns the tokens that were run again."""
+    vectors: list[torch.Tensor], packed: list[Packed], real: int, encode: Encode,
+    parameters: Trained, gradient: torch.Tensor, seed: int | None,
+) -> int:  # fmt: skip
+    """Send the gradient through every chunk; returns the tokens that were run again.
+
+    Chunks from `real` on are there for company: their gradient is zero.
+    """
     again = 0
     # Kept graphs first: each frees its memory, which those that are run again then have.
-    for i in sorted(range(len(packed)), key=lambda i: not vectors[i].requires_grad):
+    order = sorted(range(len(packed)), key=lambda i: not vectors[i].requires_grad)
+    for i in order:
         z, chunk = vectors[i], packed[i]
         if not z.requires_grad:
             _seed_chunk(seed, i)
             z = encode(chunk)
             again += chunk.tokens
-        parameters.backward(z, gradient[torch.from_numpy(chunk.text).to(gradient.device)])
+        part = gradient[torch.from_numpy(chunk.text).to(gradient.device)]
+        part = part if i < real else torch.zeros_like(part)
+        parameters.backward(z, part, last=i == order[-1])
         vectors[i] = z = z.detach()
     return again
 
@@ -156,11 +149,11 @@ def _in_order(
     vectors: list[torch.Tensor], chunks: list[Ints], mine: Ints, device: torch.device
 ) -> torch.Tensor:
     """The vectors of `mine`, in its order (ascending), without their graphs."""
-    flat = torch.cat([z.detach() for z in vectors])
+    flat = torch.cat([z.detach() for z in vectors])  # those of made-up chunks come last
     place = {int(text): i for i, text in enumerate(mine)}
     at = [place[int(text)] for chunk in chunks for text in chunk]
-    whole = torch.empty_like(flat)
-    whole[torch.tensor(at, device=device)] = flat
+    whole = flat.new_empty((len(at), flat.shape[1]))
+    whole[torch.tensor(at, device=device, dtype=torch.int64)] = flat[: len(at)]
     return whole
 
 

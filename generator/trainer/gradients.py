@@ -14,11 +14,12 @@ import torch
 
 from generator.trainer.batch import Batch, targets_of
 from generator.trainer.config import TrainConfig
-from generator.trainer.decoder import Model, encode
-from generator.trainer.gradcache import Room, accumulate
+from generator.trainer.decoder import Blocks, Model, encode
+from generator.trainer.gradcache import accumulate
 from generator.trainer.lora import merge, new_adapters
 from generator.trainer.loss import batch_loss
 from generator.trainer.parameters import Parameters
+from generator.trainer.room import Room
 from generator.trainer.weights import Base, to_hub
 
 EXACT, HALF = 0.9999, 0.999
@@ -46,9 +47,12 @@ class Check:
 
 
 def check_gradients(
-    base: Base, batch: Batch, config: TrainConfig, *, dtype: torch.dtype, chunks: int = 3
-) -> Check:
+    base: Base, batch: Batch, config: TrainConfig, *, dtype: torch.dtype, chunks: int = 3,
+    blocks: Blocks | None = None,
+) -> Check:  # fmt: skip
     """Compare one batch's gradients, cached in at least `chunks` chunks, with the oracle's.
+
+    `blocks` are the halves of a layer as the run has them (compiled ones, perhaps).
 
     Adapters start from random B's: with the usual zeros every A would have no gradient to compare.
     Dropout is off. Raises InputError for models that the oracle cannot hold.
@@ -60,7 +64,7 @@ def check_gradients(
     tokens = int(batch.lengths.sum())
     outcome = accumulate(
         batch,
-        lambda packed: encode(model, parameters.weights, packed),
+        lambda packed: encode(model, parameters.weights, packed, blocks),
         parameters,
         config.loss,
         token_budget=max(-(-tokens // chunks), 1),

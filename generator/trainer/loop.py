@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -27,9 +26,6 @@ from generator.trainer.optimizer import Optimizer, learning_rate
 from generator.trainer.progress import Meter
 from generator.trainer.session import Data, Report, device_of, load_data, make_engine, open_base
 from generator.trainer.weights import Base
-
-_FREE = {"output", "device", "token_budget", "graph_tokens", "compile", "save_steps", "tracker"}
-"""Settings that may differ when a run goes on: they change no result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,26 +77,34 @@ def _train(
     data = load_data(paths, config, base, world)
     engine = make_engine(base, config, device, world, report)
     optimizer, state = Optimizer(engine.parameters, config), _State()
-    _resume(config, engine, optimizer, state, report)
+    _resume(config, optimizer, state, report)
     with Meter(engine, config, data.steps, report) as meter:
         _run(config, data, engine, optimizer, state, meter)
     model = None
+    weights = final_weights(base, engine, config, state) if export else {}
     if export and world.is_first:
         from generator.trainer.export import export_model  # noqa: PLC0415 - heavy
 
-        best = config.output / "best"
-        if state.scores and checkpoint.latest(best):
-            tensors, _ = checkpoint.load(checkpoint.latest(best) or best, device)
-            engine.parameters.master.copy_(tensors["master"])
-        weights = final_weights(base, engine, config)
         model = export_model(base, weights, data, config, asdict(state), report)
     seconds = time.monotonic() - started
     return Result(config.output, state.step, state.loss, seconds, tuple(state.scores), model)
 
 
-def final_weights(base: Base, engine: Engine, config: TrainConfig) -> dict[str, torch.Tensor]:
-    """The trained weights in float32 precision where trained, adapters merged."""
-    weights = {**base.weights, **engine.parameters.masters()}
+def final_weights(
+    base: Base, engine: Engine, config: TrainConfig, state: _State
+) -> dict[str, torch.Tensor]:
+    """The best weights, else the last, in float32 where trained, adapters merged.
+
+    All processes call this; the first gets them.
+    """
+    best = checkpoint.latest(config.output / "best") if state.scores else None
+    if best is not None:
+        tensors, _ = checkpoint.load(best, torch.device("cpu"))
+        Optimizer(engine.parameters, config).load({"master": tensors["master"]})
+    masters = engine.parameters.masters()
+    if not engine.world.is_first:
+        return {}
+    weights = {**base.weights, **masters}
     return merge(weights, base.shape, config.lora.scale if config.lora else 0.0)
 
 
@@ -167,32 +171,36 @@ def _score(config: TrainConfig, data: Data, engine: Engine, state: _State, meter
     last = state.step == data.steps
     if data.validation is None or not (last or _scores_now(config, state)):
         return
-    if engine.world.is_first:
-        score = data.validation.score(engine)
-        state.scores.append((state.step, score))
+    first, sharded = engine.world.is_first, engine.parameters.sharded
+    if not (first or sharded):
+        return
+    score = data.validation.score(engine)  # with divided weights, by all processes alike
+    state.scores.append((state.step, score))
+    if first:
         meter.score(score)
-        if score > state.best:
-            state.best = score
-            master = {"master": engine.parameters.master}
+    if score > state.best:
+        state.best = score
+        master = engine.parameters.collect([piece for piece, _ in engine.parameters.pieces()])
+        if first:
             name = f"step-{state.step:08d}"
-            checkpoint.save(config.output / "best", name, master, {"score": score})
+            checkpoint.save(config.output / "best", name, {"master": master}, {"score": score})
 
 
 def _save(config: TrainConfig, engine: Engine, optimizer: Optimizer, state: _State) -> None:
-    if engine.world.is_first:
-        content = {**asdict(state), "settings": _settings(config)}
+    first, sharded = engine.world.is_first, engine.parameters.sharded
+    tensors = optimizer.state() if first or sharded else {}
+    if first:
+        content = {**asdict(state), "settings": config.deciding()}
         name = f"step-{state.step:08d}"
-        checkpoint.save(config.output / "checkpoints", name, optimizer.state(), content)
+        checkpoint.save(config.output / "checkpoints", name, tensors, content)
 
 
-def _resume(
-    config: TrainConfig, engine: Engine, optimizer: Optimizer, state: _State, report: Report
-) -> None:
+def _resume(config: TrainConfig, optimizer: Optimizer, state: _State, report: Report) -> None:
     place = checkpoint.latest(config.output / "checkpoints")
     if place is None:
         return
-    tensors, content = checkpoint.load(place, engine.parameters.device)
-    settings = _settings(config)
+    tensors, content = checkpoint.load(place, torch.device("cpu"))
+    settings = config.deciding()
     changed = [key for key in settings if content["settings"].get(key) != settings[key]]
     if changed:
         raise ConfigError(
@@ -203,7 +211,3 @@ def _resume(
     state.step, state.loss, state.best = content["step"], content["loss"], content["best"]
     state.scores = [(step, score) for step, score in content["scores"]]
     report(f"going on from step {state.step}")
-
-
-def _settings(config: TrainConfig) -> dict[str, Any]:
-    return json.loads(config.model_dump_json(exclude=_FREE))  # type: ignore[no-any-return]

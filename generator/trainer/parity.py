@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from generator.trainer.embedder import Embedder, load_embedder
 from generator.trainer.weights import quiet
 
 NEEDED = 0.999
+_VLLM_CACHE_BYTES = 1 << 28
 TEXTS = (
     "How do tides work?",
     "The moon pulls the sea towards it; twice a day the water rises and falls.",
@@ -45,9 +47,10 @@ def check_parity(folder: Path) -> list[Parity]:
     In float32 on the CPU: what differs then is tokens, pooling or weights, not rounding.
     """
     embedder = load_embedder(folder, "cpu", dtype="float32")
-    tools: dict[str, tuple[str, Callable[[Path, Embedder], Vectors]]] = {
+    tools: dict[str, tuple[str, Callable[[Path, Embedder], Vectors | None]]] = {
         "transformers": ("transformers", _transformers),
         "sentence-transformers": ("sentence_transformers", _sentence_transformers),
+        "vllm": ("vllm", _vllm),
     }
     ours = {prompt: embedder.encode(TEXTS, prompt=prompt) for prompt in _prompts(embedder)}
     found = []
@@ -55,6 +58,8 @@ def check_parity(folder: Path) -> list[Parity]:
         if importlib.util.find_spec(package) is not None:
             with quiet():
                 theirs = function(folder, embedder)
+            if theirs is None:
+                continue
             cosine = float((np.concatenate(list(ours.values())) * theirs).sum(1).min())
             found.append(Parity(tool, cosine))
     low = [one for one in found if not one.cosine >= NEEDED]
@@ -110,3 +115,37 @@ def _sentence_transformers(folder: Path, embedder: Embedder) -> Vectors:
     ]  # fmt: skip
     vectors: Vectors = np.concatenate(rows).astype(np.float32)
     return vectors
+
+
+def _vllm(folder: Path, embedder: Embedder) -> Vectors | None:
+    """The pooling runner of vLLM, in its own processes; None, with a warning, where it fails."""
+    try:
+        return embed_with_vllm(folder, embedder)
+    except Exception as error:  # noqa: BLE001  its parts raise what they like; the model is whole
+        warnings.warn(f"{folder}: not compared with vLLM: {error}", RuntimeWarning, stacklevel=2)
+        return None
+
+
+def embed_with_vllm(folder: Path, embedder: Embedder) -> Vectors:
+    """The test texts' vectors as vLLM makes them of the folder, for each prompt in turn.
+
+    In float32, on the GPU where its CUDA build is installed. Raises what vLLM raises.
+    """
+    from vllm import LLM  # noqa: PLC0415
+
+    limit = embedder.tokens.max_tokens
+    engine = LLM(
+        model=str(folder), runner="pooling", dtype="float32", enforce_eager=True,
+        max_model_len=limit, max_num_seqs=8, kv_cache_memory_bytes=_VLLM_CACHE_BYTES,
+        use_tqdm_on_load=False,
+    )  # fmt: skip
+    try:
+        texts = [prompt + text for prompt in _prompts(embedder) for text in TEXTS]
+        found = engine.embed(
+            texts, use_tqdm=False, tokenization_kwargs={"truncate_prompt_tokens": limit}
+        )
+        rows = np.array([one.outputs.embedding for one in found], dtype=np.float32)
+        vectors: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return vectors
+    finally:
+        engine.llm_engine.engine_core.shutdown()

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from generator.trainer.config import TrainConfig
 from generator.trainer.engine import Engine
 from generator.trainer.flops import activation_bytes, peak_flops, step_flops
 from generator.trainer.optimizer import warmup_steps
+from generator.trainer.packing import Ints, cut
+from generator.trainer.parameters import Parameters
+from generator.trainer.room import WORKING
 from generator.trainer.session import Data
 
-_SHARE_OF_PEAK = 0.35  # what peers and we reach on a GPU, of the dense bfloat16 peak
 _CPU_FLOPS = 1e11  # a few cores in float32
+_BEST, _HALF_WIDTH = 0.53, 200  # the share of a GPU's peak of wide models; the width at half
+_LAUNCH_S = 2.1e-3  # the host's time for a layer of a chunk, forwards and backwards
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A step: its time, the most memory it takes, the share of tokens that are run twice."""
+
+    seconds: float
+    memory_gb: float
+    chunks: int
+    recomputed: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +67,62 @@ class Forecast:
 def forecast(data: Data, engine: Engine, config: TrainConfig) -> Forecast:
     """The forecast of a run."""
     batches = [data.batch(i).lengths for i in range(min(data.steps, 4))]
-    tokens = float(np.mean([lengths.sum() for lengths in batches]))
-    parameters, shape = engine.parameters, engine.model.shape
-    adapters = parameters.master.numel() if config.lora else 0
-    flops = np.mean([
-        step_flops(shape, lengths, adapters=adapters, causal=engine.model.causal)[1]
-        for lengths in batches
-    ])  # fmt: skip
-    peak = peak_flops(parameters.device)
-    speed = _SHARE_OF_PEAK * peak if peak else _CPU_FLOPS
-    held = sum(t.numel() * t.element_size() for t in parameters.weights.values())
-    item = 2 if parameters.leaves[0].element_size() == 2 else 4
-    kept = min(tokens, float(config.graph_tokens or tokens))
-    graph = activation_bytes(shape, adapters=bool(adapters), item=item)
+    predictions = [predict(engine, lengths, lora=config.lora is not None) for lengths in batches]
     return Forecast(
         rows=len(data.store),
         rejected=data.store.rejected,
         skipped=sum(plan.skipped for plan in data.plans),
         steps=data.steps,
         warmup=warmup_steps(config, data.steps),
-        tokens_per_step=tokens,
-        seconds_per_step=float(flops) / speed / engine.world.size,
-        trained=parameters.master.numel(),
-        memory_gb=(held + 16 * parameters.master.numel() + max(kept, engine.token_budget) * graph)
-        / 2**30,
-        chunks=-(-int(tokens) // engine.token_budget),
+        tokens_per_step=float(np.mean([lengths.sum() for lengths in batches])),
+        seconds_per_step=float(np.mean([p.seconds for p in predictions])),
+        trained=engine.parameters.count,
+        memory_gb=max(p.memory_gb for p in predictions),
+        chunks=max(p.chunks for p in predictions),
     )
+
+
+def predict(engine: Engine, lengths: Ints, *, lora: bool) -> Prediction:
+    """What a step on texts of these lengths takes in one process.
+
+    Time is what the device computes or what the host needs to launch it, whichever is longer; a
+    GPU's share of its peak grows with the model's width (fitted to two models on one H200).
+    """
+    shape, parameters = engine.model.shape, engine.parameters
+    assert isinstance(parameters, Parameters)  # noqa: S101 - of one process: whole
+    item = parameters.leaves[0].element_size()
+    graph = activation_bytes(shape, adapters=lora, item=item)
+    sizes = sorted(int(lengths[chunk].sum()) for chunk in cut(lengths, engine.token_budget))
+    passing = graph * sizes[-1] * min(WORKING / shape.layers, 1.0)
+    static = _static_bytes(parameters, item)
+    kept = _kept(engine, sizes, graph, static + passing)
+    tokens = sum(sizes)
+    recomputed = 1 - sum(sizes[:kept]) / tokens
+    executed = step_flops(
+        shape, lengths, adapters=parameters.count if lora else 0,
+        causal=engine.model.causal, recomputed=recomputed,
+    )[1]  # fmt: skip
+    peak = peak_flops(parameters.device)
+    share = _BEST * shape.hidden / (shape.hidden + _HALF_WIDTH)
+    launches = _LAUNCH_S * shape.layers * len(sizes) * (1 + recomputed / 2) if peak else 0.0
+    seconds = max(executed / (peak * share if peak else _CPU_FLOPS), launches)
+    memory = static + passing + graph * max(sum(sizes[:kept]), sizes[-1])
+    return Prediction(seconds, memory / 2**30, len(sizes), recomputed)
+
+
+def _static_bytes(parameters: Parameters, item: int) -> float:
+    """Weights, masters, gradients (a step's and a chunk's) and AdamW's two moments."""
+    weights = sum(t.numel() * t.element_size() for t in parameters.weights.values())
+    return float(weights + (4 + 4 + 8 + item) * parameters.count)
+
+
+def _kept(engine: Engine, sizes: Sequence[int], graph: int, taken: float) -> int:
+    """How many of the chunks (by size) may keep their graphs: the rule of `room.py`."""
+    device, room = engine.parameters.device, engine.room
+    if room.fixed is None and device.type != "cuda":
+        return len(sizes)
+    limit = float(room.fixed or 0)
+    if room.fixed is None:
+        _, total = torch.cuda.mem_get_info(device)
+        limit = ((1 - room.spare) * total - taken) / graph
+    return int(np.searchsorted(np.cumsum(sizes), limit, side="right"))

@@ -35,7 +35,7 @@ class Meter:
         self._last = self._shown = time.monotonic()
         self._line: dict[str, Any] = {}
         lora = config.lora is not None
-        self._adapters = engine.parameters.master.numel() if lora else 0
+        self._adapters = engine.parameters.count if lora else 0
         self._peak = peak_flops(engine.parameters.device)
 
     def __enter__(self) -> Self:
@@ -99,7 +99,8 @@ class Meter:
             self._log.flush()
         if self._board is not None:
             for key, value in line.items():
-                self._board.add_scalar(key, value, line["step"])
+                if key != "step":
+                    self._board.add_scalar(f"train/{key}", value, line["step"])
 
 
 def _text(line: dict[str, Any], steps: int) -> str:
@@ -118,5 +119,5 @@ def _board(config: TrainConfig) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
     except ImportError as exc:
-        raise MissingExtra("tensorboard", "train") from exc
+        raise MissingExtra("tensorboard", "track") from exc
     return SummaryWriter(str(config.output / "tensorboard"))

@@ -19,7 +19,7 @@ from generator.trainer.engine import Engine, default_budget
 from generator.trainer.gradients import model_of
 from generator.trainer.lora import new_adapters
 from generator.trainer.order import Plan, plan_epoch
-from generator.trainer.parameters import Parameters
+from generator.trainer.parameters import Parameters, Trained
 from generator.trainer.store import Store, batch_of, build_store
 from generator.trainer.tokens import Tokens, tokens_of
 from generator.trainer.validation import Validation, hold_out, of_folder, of_rows
@@ -71,6 +71,11 @@ def dtype_of(config: TrainConfig, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if config.dtype == "bfloat16" else torch.float32
 
 
+def compiles(config: TrainConfig, device: torch.device) -> bool:
+    """Whether layers are compiled: by default on a GPU."""
+    return config.compile == "on" or (config.compile == "auto" and device.type == "cuda")
+
+
 def load_data(
     paths: Sequence[Path],
     config: TrainConfig,
@@ -101,28 +106,52 @@ def load_data(
 def make_engine(
     base: Base, config: TrainConfig, device: torch.device, world: World, report: Report
 ) -> Engine:
-    """The engine with fresh parameters: adapters, or all weights of the base."""
+    """The engine with fresh parameters: adapters, or all weights of the base.
+
+    Raises ConfigError where weights are to be divided and there is one process.
+    """
     trained: dict[str, torch.Tensor] = base.weights
     if config.lora is not None:
         generator = torch.Generator().manual_seed(config.seed)
         adapters = new_adapters(base.shape, config.lora, generator)
-        trained = {name: tensor.to(device) for name, tensor in adapters.items()}
+        place = base.weights["embed"].device
+        trained = {name: tensor.to(place) for name, tensor in adapters.items()}
     frozen = base.weights if config.lora else {}
-    parameters = Parameters(frozen, trained, dtype_of(config, device))
+    parameters = _parameters(frozen, trained, config, device)
     if config.lora is None:
         base.weights.clear()  # the masters are these now; a second copy would fill the device
     model = model_of(base, config)
     adapters_only = config.lora is not None
     budget = config.token_budget or default_budget(model, device, adapters=adapters_only)
-    compiled = config.compile == "on" or (config.compile == "auto" and device.type == "cuda")
+    budget = world.least(budget)  # the same chunks are cut in every process
     return Engine(
-        model, parameters, token_budget=budget, compiled=compiled,
+        model, parameters, token_budget=budget, compiled=compiles(config, device),
         graph_tokens=config.graph_tokens, world=world, report=report,
     )  # fmt: skip
 
 
+def _parameters(
+    frozen: dict[str, torch.Tensor], trained: dict[str, torch.Tensor], config: TrainConfig,
+    device: torch.device,
+) -> Trained:  # fmt: skip
+    if config.parallel == "ddp":
+        return Parameters(frozen, trained, dtype_of(config, device))
+    if not dist.is_initialized():
+        raise ConfigError(
+            "parallel: fsdp divides weights among processes, and this is one",
+            hint="torchrun --nproc-per-node=2 --no-python trine train …, or --set parallel=ddp",
+        )
+    from generator.trainer.sharded import Sharded  # noqa: PLC0415 - slow to import
+
+    return Sharded(frozen, trained, dtype_of(config, device), device)
+
+
 def open_base(config: TrainConfig, device: torch.device) -> Base:
-    """The base in the dtype that its copy is kept in: float32 where all of it is trained."""
+    """The base in the dtype that its copy is kept in: float32 where all of it is trained.
+
+    Weights that are to be divided stay on the host; each layer is moved as it is divided.
+    """
+    device = torch.device("cpu") if config.parallel == "fsdp" else device
     dtype = dtype_of(config, device) if config.lora else torch.float32
     base = load_base(config.base, dtype, device)
     largest = base.shape.hidden

@@ -1,54 +1,47 @@
-"""A score while training: nDCG@10 of held-out rows, or of a BEIR folder.
-
-Scores are float32 on exact vectors; a tie counts against us (the relevant document is ranked last
-among equals), so a collapsed model scores near zero, not by luck.
-"""
+"""A score while training: nDCG@10 of held-out rows, or of a BEIR folder, as `trine eval` has it."""
 
 from __future__ import annotations
 
-import json
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from generator.errors import InputError
+from generator.errors import InputError, RunError
+from generator.evaluation.evaluate import DEPTH, rank, retrieval_measures
+from generator.evaluation.tasks import RetrievalTask, limited, load_task
+from generator.search.exact import exact_search
+from generator.search.passages import Passage
 from generator.trainer.config import TrainConfig
 from generator.trainer.engine import Engine
 from generator.trainer.store import Store
 from generator.trainer.tokens import Tokens, query_text
 
 Text = npt.NDArray[np.int32]
-_DEPTH = 10
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Validation:
-    """Queries, documents, and of each query the grades of its relevant documents, by index."""
+    """A task, and its queries and passages as token ids, in the same order."""
 
-    queries: list[Text]
-    documents: list[Text]
-    grades: list[dict[int, int]]
+    task: RetrievalTask
+    queries: Sequence[Text]
+    documents: Sequence[Text]
 
     def score(self, engine: Engine) -> float:
-        """Mean nDCG@10."""
-        queries, documents = engine.vectors(self.queries), engine.vectors(self.documents)
-        total = 0.0
-        for start in range(0, len(self.queries), 256):
-            scores = (queries[start : start + 256] @ documents.T).cpu().numpy()
-            grades = self.grades[start : start + 256]
-            total += sum(_ndcg(row, one) for row, one in zip(scores, grades, strict=True))
-        return total / len(self.queries)
-
-
-def _ndcg(scores: npt.NDArray[np.float32], grades: dict[int, int]) -> float:
-    """nDCG@10 with linear gains, as trec_eval; log2(rank + 1) discounts."""
-    ranks = {doc: int((scores >= scores[doc]).sum()) for doc in grades}
-    gain = sum(g / math.log2(ranks[d] + 1) for d, g in grades.items() if ranks[d] <= _DEPTH)
-    best = sorted(grades.values(), reverse=True)[:_DEPTH]
-    return gain / sum(g / math.log2(i + 2) for i, g in enumerate(best))
+        """Mean nDCG@10. Raises RunError where a vector is no number."""
+        queries, documents = (
+            engine.vectors(texts).float().cpu().numpy() for texts in (self.queries, self.documents)
+        )
+        if not (np.isfinite(queries).all() and np.isfinite(documents).all()):
+            raise RunError(
+                "training diverged: a vector holds NaN or infinity",
+                hint="try a lower learning_rate: --set learning_rate=…, and another -o",
+            )
+        found = exact_search(queries, documents, DEPTH + 1, device="auto")
+        return retrieval_measures(self.task, rank(self.task, found))["ndcg@10"]
 
 
 def hold_out(
@@ -64,47 +57,26 @@ def hold_out(
 def of_rows(store: Store, rows: npt.NDArray[np.int64], limit: int) -> Validation:
     """Held-out rows: each query against the documents of all of them."""
     sides = ("positive", "negative")
-    found = np.concatenate([store.side(side, r) for r in rows for side in sides])
-    documents = np.unique(found)
-    place = {int(text): i for i, text in enumerate(documents)}
-    chosen = rows[:limit]
-    return Validation(
-        queries=[store.text(store.arrays["query"][r]) for r in chosen],
-        documents=[store.text(i) for i in documents],
-        grades=[{place[int(p)]: 1 for p in store.side("positive", r)} for r in chosen],
+    documents = np.unique(np.concatenate([store.side(side, r) for r in rows for side in sides]))
+    chosen = rows[:limit].tolist()
+    task = RetrievalTask(
+        name="held-out rows",
+        passages=tuple(Passage(str(text), "") for text in documents.tolist()),
+        queries=tuple(Passage(f"row {row}", "") for row in chosen),
+        qrels={f"row {r}": {str(p): 1 for p in store.side("positive", r).tolist()} for r in chosen},
+        total=len(rows),
     )
+    queries = [store.text(store.arrays["query"][row]) for row in chosen]
+    return Validation(task, queries, [store.text(i) for i in documents])
 
 
 def of_folder(folder: Path, tokens: Tokens, config: TrainConfig) -> Validation:
-    """A BEIR folder: corpus.jsonl, queries.jsonl, qrels/test.tsv. Raises InputError."""
-    try:
-        corpus = _lines(folder / "corpus.jsonl")
-        queries = {item["_id"]: item["text"] for item in _lines(folder / "queries.jsonl")}
-        judged = (folder / "qrels" / "test.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    except (OSError, KeyError, ValueError) as exc:
-        raise InputError(
-            f"eval.folder: {folder}: {exc}", hint="corpus.jsonl, queries.jsonl, qrels/test.tsv"
-        ) from exc
-    place = {item["_id"]: i for i, item in enumerate(corpus)}
-    grades: dict[str, dict[int, int]] = {}
-    for line in judged:
-        query, document, grade = line.split("\t")
-        if int(grade) > 0 and document in place and query in queries:
-            grades.setdefault(query, {})[place[document]] = int(grade)
-    names = list(grades)[: config.eval.max_queries]
-    template, task = config.tokens.template, config.eval.task
-    return Validation(
-        queries=tokens.encode([query_text(template, task, queries[name]) for name in names]),
-        documents=tokens.encode([_document(item) for item in corpus]),
-        grades=[grades[name] for name in names],
-    )
-
-
-def _document(item: dict[str, str]) -> str:
-    title = item.get("title", "")
-    return f"{title} {item['text']}" if title else item["text"]
-
-
-def _lines(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file if line.strip()]
+    """A retrieval folder in BEIR's layout. Raises InputError."""
+    task = load_task(folder)
+    if not isinstance(task, RetrievalTask):
+        raise InputError(f"eval.folder: {folder}: no questions with passages", hint="a BEIR folder")
+    task = limited(task, first=config.eval.max_queries)
+    assert isinstance(task, RetrievalTask)  # noqa: S101 - as before
+    template, instruction = config.tokens.template, config.eval.task
+    asked = [query_text(template, instruction, query.full) for query in task.queries]
+    return Validation(task, tokens.encode(asked), tokens.encode([p.full for p in task.passages]))

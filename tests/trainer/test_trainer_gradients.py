@@ -12,10 +12,11 @@ from trainer_worlds import configs, make_base, make_batch
 
 from generator.trainer.config import TrainConfig
 from generator.trainer.decoder import encode
-from generator.trainer.gradcache import Room, accumulate
+from generator.trainer.gradcache import accumulate
 from generator.trainer.gradients import check_gradients, model_of
 from generator.trainer.lora import new_adapters
 from generator.trainer.parameters import Parameters
+from generator.trainer.room import Room
 from generator.trainer.weights import Base
 
 

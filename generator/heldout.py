@@ -1,0 +1,128 @@
+"""A run's held-out questions against its passages: how good an embedder is, and what it finds.
+
+Questions carry their own instructions; passages stand as they are, as `trine search` has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from generator.evaluation.evaluate import DEPTH, rank, retrieval_measures
+from generator.evaluation.tasks import RetrievalTask
+from generator.recordfile import read_lines
+from generator.records import Record
+from generator.search.exact import exact_search
+from generator.search.hits import Hits
+from generator.search.passages import Passage
+from generator.trainer.embedder import Embedder
+from generator.trainer.tokens import query_text
+
+MOST_QUESTIONS, MOST_PASSAGES = 200, 2_000  # what minutes on a CPU can encode, twice
+SHOWN_HITS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that was found; `right` where it is a positive of the question."""
+
+    score: float
+    text: str
+    right: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A search and its first hits. `rank` is that of the first right one, None where unknown."""
+
+    query: str
+    hits: tuple[Hit, ...]
+    rank: int | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class HeldOut:
+    """Questions, the instruction of each, and the passages to find; no question, no scores."""
+
+    task: RetrievalTask
+    instructions: tuple[str, ...]
+    shown: tuple[int, ...]
+
+    def searched(self, embedder: Embedder, queries: Sequence[str] = ()) -> Searched:
+        """The passages and questions through an embedder; `queries` are searches beside them."""
+        template, prompt = embedder.template, embedder.prompts.get("query", "")
+        pairs = zip(self.instructions, self.task.queries, strict=True)
+        asked = [query_text(template, instruction, query.text) for instruction, query in pairs]
+        vectors = embedder.encode([*asked, *(prompt + query for query in queries)])
+        documents = embedder.encode([passage.full for passage in self.task.passages])
+        return Searched(self, tuple(queries), exact_search(vectors, documents, DEPTH + 1))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Searched:
+    """What an embedder found: for the questions, then for the searches beside them."""
+
+    held: HeldOut
+    queries: tuple[str, ...]
+    found: Hits
+
+    def ndcg(self) -> float | None:
+        """Mean nDCG@10 over the held-out questions; None without any."""
+        task = self.held.task
+        measures = retrieval_measures(task, rank(task, self.found)) if task.queries else {}
+        return measures.get("ndcg@10")
+
+    def examples(self) -> tuple[Example, ...]:
+        """The searches that were asked for, else some of the questions."""
+        asked = self.held.task.queries
+        if self.queries:
+            rows = enumerate(self.queries, start=len(asked))
+            return tuple(self._example(row, query, ()) for row, query in rows)
+        qrels = self.held.task.qrels
+        return tuple(self._example(i, asked[i].text, qrels[asked[i].id]) for i in self.held.shown)
+
+    def _example(self, row: int, query: str, right: Collection[str]) -> Example:
+        passages = self.held.task.passages
+        indices, scores = (one.tolist() for one in self.found.row(row))
+        ranks = [n for n, i in enumerate(indices, start=1) if passages[i].id in right]
+        hits = [
+            Hit(round(score, 4), passages[i].full, passages[i].id in right)
+            for i, score in zip(indices[:SHOWN_HITS], scores[:SHOWN_HITS], strict=True)
+        ]
+        return Example(query, tuple(hits), ranks[0] if ranks else None)
+
+
+def held_out(test: Path, records: Path, *, shown: int = 3) -> HeldOut:
+    """The first records of a test split as questions; the passages of a file's records to find.
+
+    `shown` of the questions, of each family in turn, are examples.
+    """
+    asked = list(islice(read_lines(Record, test), MOST_QUESTIONS)) if test.is_file() else []
+    passages: dict[str, Passage] = {}
+    for record in (*asked, *read_lines(Record, records)):
+        if len(passages) >= MOST_PASSAGES:
+            break
+        found = [Passage(text.id, text.text) for text in record.positives]
+        found += [Passage(text.id, text.text) for text in record.negatives]
+        passages |= {passage.id: passage for passage in found}
+    task = RetrievalTask(
+        name=records.parent.name,
+        passages=tuple(passages.values()),
+        queries=tuple(Passage(record.id, record.query) for record in asked),
+        qrels={record.id: {text.id: 1 for text in record.positives} for record in asked},
+        total=len(asked),
+    )
+    rows = _in_turn([record.family for record in asked])
+    return HeldOut(task, tuple(record.task for record in asked), tuple(rows[:shown]))
+
+
+def _in_turn(names: Sequence[str]) -> list[int]:
+    """The places of these names, the first of each name first, then the second of each."""
+    places: dict[str, int] = {}
+    turns = []
+    for index, name in enumerate(names):
+        places[name] = places.get(name, -1) + 1
+        turns.append((places[name], index))
+    return [index for _, index in sorted(turns)]

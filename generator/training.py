@@ -1,0 +1,180 @@
+"""The last stages of a run that has a `train` section: an embedder out of its data set.
+
+    dataset/train.jsonl ─ train ─ model/        dataset/test.jsonl ─ search ─ eval.json
+
+`training/` holds the log and, until the model is there, the checkpoints that a killed run goes on
+from; another data set or other settings begin anew.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from generator.config import RunConfig
+from generator.errors import ConfigError, MissingExtra, RunError
+from generator.progress import Watch
+from generator.recordfile import write_whole
+from generator.records import content_id
+from generator.runs import RunFolder, file_hash
+from generator.trainer.config import TrainConfig, section_config
+
+if TYPE_CHECKING:
+    from generator.heldout import Example
+    from generator.trainer.embedder import Embedder
+
+_PACKAGES = ("torch", "transformers", "safetensors", "gguf")
+_WORK = ("checkpoints", "best", "cache")  # of no use once the model is there
+_HELD_OUT = "\n## The run\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """An embedder, and nDCG@10 of `questions` held-out ones before training and after it.
+
+    The scores are None where the run holds no question out.
+    """
+
+    model: Path
+    steps: int
+    loss: float
+    seconds: float
+    questions: int
+    passages: int
+    before: float | None
+    after: float | None
+    searches: tuple[Example, ...]
+
+
+def train_settings(config: RunConfig) -> TrainConfig | None:
+    """How a run trains, checked before anything is spent; None where it does not.
+
+    Raises ConfigError with every problem, MissingExtra where a package is missing.
+    """
+    if config.train is None:
+        return None
+    if "output" in config.train:
+        raise ConfigError(
+            "train.output: a run's model goes to its own folder", hint="-o names the run's folder"
+        )
+    found = section_config(config.train, seed=config.seed)
+    for package in _PACKAGES:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra(package, "train")
+    return found.model_copy(update={"output": config.output / "training"})
+
+
+def train_run(run: RunFolder, config: RunConfig, settings: TrainConfig, watch: Watch) -> Trained:
+    """Train on the run's train split, unless that is done; then score and search.
+
+    Raises RunError without a data set, when training diverges, or where another tool's vectors
+    differ from the exported model's.
+    """
+    if not (run.dataset / "train.jsonl").is_file():
+        raise RunError(f"{run.path}: kept no record to train on", hint="raise count: -n")
+    data = [file_hash(path) for path in sorted(run.dataset.glob("*.jsonl"))]
+    key = content_id(*data, json.dumps(settings.deciding()), version("trine"))
+    trained = _train(run, settings, key, watch)
+    looked = _search(run, config, settings, content_id(key, *config.searches), watch)
+    return Trained(model=run.model, **trained, **looked)
+
+
+def _train(run: RunFolder, settings: TrainConfig, key: str, watch: Watch) -> dict[str, Any]:
+    done = run.finished("train", key)
+    if done is not None and (run.model / "model.safetensors").is_file():
+        return done
+    from generator.trainer.loop import train  # noqa: PLC0415 - loads torch
+
+    run.unfinish("train")
+    _begin(settings.output, key)
+    watch.begin("train", None)
+
+    def report(line: str) -> None:
+        (watch.status if line.startswith("step") else watch.note)(line)
+
+    result = train([run.dataset / "train.jsonl"], settings, report)
+    assert result.model is not None  # noqa: S101 - this process is the first, and exports
+    shutil.rmtree(run.model, ignore_errors=True)
+    result.model.replace(run.model)
+    counts = {"steps": result.steps, "loss": result.loss, "seconds": round(result.seconds, 1)}
+    run.finish("train", key, counts)
+    for name in _WORK:
+        shutil.rmtree(settings.output / name, ignore_errors=True)
+    return counts
+
+
+def _begin(folder: Path, key: str) -> None:
+    """An empty folder for this training, or the one that it was stopped in."""
+    place = folder / "key"
+    if not (place.is_file() and place.read_text(encoding="utf-8") == key):
+        shutil.rmtree(folder, ignore_errors=True)
+        with write_whole(place) as file:
+            file.write(key)
+
+
+def _search(
+    run: RunFolder, config: RunConfig, settings: TrainConfig, key: str, watch: Watch
+) -> dict[str, Any]:
+    from generator.heldout import Example, Hit, held_out  # noqa: PLC0415 - loads torch
+    from generator.trainer.embedder import load_embedder  # noqa: PLC0415
+
+    done = run.finished("search", key)
+    if done is None:
+        run.unfinish("search")
+        watch.begin("search", None)
+        held = held_out(run.dataset / "test.jsonl", run.records)
+        watch.status(f"{len(held.task.queries):,} questions, {len(held.task.passages):,} passages")
+        before = held.searched(_untrained(settings)).ndcg() if held.task.queries else None
+        found = held.searched(load_embedder(run.model), config.searches)
+        done = {
+            "questions": len(held.task.queries), "passages": len(held.task.passages),
+            "before": before, "after": found.ndcg(),
+            "searches": [asdict(example) for example in found.examples()],
+        }  # fmt: skip
+        with write_whole(run.path / "eval.json") as file:
+            json.dump(done, file, ensure_ascii=False, indent=1)
+        _tell_card(run, config, done)
+        run.finish("search", key, done)
+    searches = [Example(s["query"], tuple(Hit(**h) for h in s["hits"]), s["rank"])
+                for s in done["searches"]]  # fmt: skip
+    return {**done, "searches": tuple(searches)}
+
+
+def _untrained(settings: TrainConfig) -> Embedder:
+    """The base, with texts framed as in training."""
+    from generator.trainer.decoder import Model  # noqa: PLC0415 - loads torch
+    from generator.trainer.embedder import Embedder  # noqa: PLC0415
+    from generator.trainer.session import device_of, open_base  # noqa: PLC0415
+    from generator.trainer.tokens import tokens_of  # noqa: PLC0415
+
+    base = open_base(settings, device_of(settings))
+    model = Model(base.shape, pooling=settings.pooling, causal=not settings.bidirectional)
+    tokens = tokens_of(base.tokenizer, settings.tokens)
+    return Embedder(model, base.weights, tokens, prompts={}, template=settings.tokens.template)
+
+
+def _tell_card(run: RunFolder, config: RunConfig, scores: dict[str, Any]) -> None:
+    """Where the data came from, and the scores, at the end of the model's card."""
+    place = run.model / "README.md"
+    text, _, _ = place.read_text(encoding="utf-8").partition(_HELD_OUT)
+    writers = ", ".join(f"`{Path(name).name}`" for name in config.llm.models)
+    lines = [
+        text.rstrip(),
+        _HELD_OUT,
+        f"Trained on the train split of the data set `{run.path.resolve().name}` (its texts by",
+        f"{writers}; seed {config.seed}, licence: {config.dataset.license}).",
+    ]
+    if scores["questions"]:
+        lines += [
+            f"nDCG@10 of {scores['questions']:,} questions of its test split,",
+            f"against {scores['passages']:,} of its passages:",
+            "", "| before training | after |", "|---|---|",
+            f"| {scores['before']:.4f} | {scores['after']:.4f} |",
+        ]  # fmt: skip
+    with write_whole(place) as file:
+        file.write("\n".join(lines) + "\n")
