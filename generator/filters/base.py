@@ -37,9 +37,13 @@ class Rule(Protocol):
 
 
 def sides(record: Record) -> Iterator[tuple[Side, str]]:
-    """Every text of the record with the side it is on: the query first, then the positives."""
+    """Every written text of the record with its side: the query first, then the positives.
+
+    A passage of the user's own documents is no such text: the rules look for what models do wrong,
+    and would drop a document for its code or its tables.
+    """
     yield "query", record.query
-    for positive in record.positives:
+    for positive in record.positives if record.provenance.passage is None else ():
         yield "positive", positive.text
     for negative in record.negatives:
         yield "negative", negative.text

@@ -27,9 +27,13 @@ class Chain:
     rules: tuple[tuple[str, Rule], ...]
 
 
-def apply(chain: Chain, record: Record) -> Reject | None:
-    """What the first rule that rejects the record says; `None` where all keep it."""
-    values = draw_values(record)
+def apply(chain: Chain, record: Record, values: Mapping[str, str] | None = None) -> Reject | None:
+    """What the first rule that rejects the record says; `None` where all keep it.
+
+    `values` are the axis values of the record's draw; read out of the record where they are `None`.
+    """
+    if values is None:
+        values = draw_values(record)
     for _, rule in chain.rules:
         reject = rule(record, values)
         if reject is not None:

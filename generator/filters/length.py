@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from pydantic import ConfigDict
@@ -99,9 +100,15 @@ def check(
 
 def _asked(values: Mapping[str, str], axes: Mapping[str, Axis]) -> Iterator[tuple[Side, Bounds]]:
     for name, axis in axes.items():
-        bounds = parse_range(values.get(name, ""))
+        bounds = _widened(values.get(name, ""), axis.tolerance)
         if bounds is not None:
-            yield from ((field, bounds.widened(axis.tolerance)) for field in axis.fields)
+            yield from ((field, bounds) for field in axis.fields)
+
+
+@lru_cache(maxsize=1024)
+def _widened(value: str, tolerance: float) -> Bounds | None:
+    bounds = parse_range(value)
+    return None if bounds is None else bounds.widened(tolerance)
 
 
 def _outside(side: Side, words: float, bounds: Bounds) -> Reject | None:

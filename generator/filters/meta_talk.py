@@ -59,6 +59,7 @@ _CLOSES = re.compile(
     re.IGNORECASE,
 )
 _CLOSING_CHARS = 240
+_CLOSING_WORDS = ("word", "note:", "文字")  # one of these is in every closing
 _ROLE = re.compile(
     r"\b(?:the|this|a|our) (?:hard[ -]negative|positive|negative) (?:document|passage)\b"
     r"|\bthe user(?:['’]s)? query\b"
@@ -76,10 +77,15 @@ _SEARCH = re.compile(
 def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
     """Reject a record with a text that speaks of itself as an answer to a prompt."""
     for side, text in sides(record):
-        found = _OPENS.match(text) or _CLOSES.search(text[-_CLOSING_CHARS:]) or _role(text)
+        found = _OPENS.match(text) or _closing(text[-_CLOSING_CHARS:]) or _role(text)
         if found and not (_ROLE.fullmatch(found.group()) and _is_about_search(record, side)):
             return Reject(f"{side}_meta_talk", f"the {side} says {quote(found.group())}")
     return None
+
+
+def _closing(end: str) -> re.Match[str] | None:
+    lowered = end.lower()
+    return _CLOSES.search(end) if any(word in lowered for word in _CLOSING_WORDS) else None
 
 
 def _role(text: str) -> re.Match[str] | None:

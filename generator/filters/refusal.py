@@ -80,11 +80,18 @@ _SPEAKS_AS_AI = re.compile(
     r"(?: language model| model| assistant| chatbot)*,? (?:i|my)\b",
     re.IGNORECASE,
 )
+# What follows "as a" or "as an" there begins with one of these letters.
+_AS_AI = ("as a a", "as an a", "as a l", "as an l")
 
 
 def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
     """Reject a record with a text in which the model refuses to write it."""
     for side, text in sides(record):
-        if _OPENS.match(text) or ("as a" in text.lower() and _SPEAKS_AS_AI.search(text)):
+        if _OPENS.match(text) or _speaks_as_ai(text):
             return Reject(f"{side}_refusal", f"the {side} begins {quote(text)}")
     return None
+
+
+def _speaks_as_ai(text: str) -> bool:
+    lowered = text.lower()
+    return any(start in lowered for start in _AS_AI) and bool(_SPEAKS_AS_AI.search(text))

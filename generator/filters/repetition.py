@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from generator.filters.base import Reject, prose_sides, quote
 from generator.records import Record
-from generator.text import Hashes, distinct, ngram_hashes, unspaced_share
+from generator.text import Hashes, count_distinct, ngram_keys, unspaced_share
 
 # Length of an n-gram that ordinary prose hardly ever repeats: about four words.
 _SPACED_CHARS, _UNSPACED_CHARS = 20, 8
@@ -22,6 +22,8 @@ _TAIL_NGRAMS = 300
 _LOOP_SHARE = 0.15
 # Rules of tables, dotted lines and indentation are not words said twice.
 _RULED = re.compile(r"[\W_]{3,}")
+_WORDS_AS_X = bytes(b"_x"[chr(code).isalnum()] for code in range(128)) + bytes(128)
+_ONE_STOP = str.maketrans("!?", "..")
 _SENTENCE_END = re.compile(r"[.!?。！？]+\s*| {2,}|\n")
 
 
@@ -38,15 +40,22 @@ def check(
     Shares are of n-grams, 0 to 1; `max_same_sentence` counts verbatim copies of one sentence.
     """
     for side, text, _ in prose_sides(record):
-        line = _RULED.sub(" ", text.casefold())
+        line = _without_rules(text.casefold())
         is_unspaced = unspaced_share(line) > 1 / 3
         size = _UNSPACED_CHARS if is_unspaced else _SPACED_CHARS
         # A short text has short n-grams: "how to how to how to" has no long one to repeat.
-        hashes = ngram_hashes(line, min(size, max(_SHORTEST_CHARS, len(line) // 5)))
-        if (share := _repeated_share(hashes)) > max_share:
+        keys = ngram_keys(line, min(size, max(_SHORTEST_CHARS, len(line) // 5)))
+        if (share := _repeated_share(keys)) > max_share:
             return Reject(f"{side}_repeats", f"{share:.0%} of it repeats: {quote(text)}")
-        if (share := _repeated_share(hashes[-_TAIL_NGRAMS:])) > max_tail_share:
+        repeated = share * keys.size + 0.5  # and half a one for rounding
+        tail = keys[-_TAIL_NGRAMS:]
+        # Whatever repeats within the end repeats within the whole.
+        if repeated > max_tail_share * tail.size and (
+            (share := _repeated_share(tail)) > max_tail_share
+        ):
             return Reject(f"{side}_repeats", f"{share:.0%} of its end repeats: {quote(text[-80:])}")
+        if repeated < _fewest_repeated(len(line), size, max_same_sentence):
+            continue
         sentence, copies = _most_frequent_sentence(line, size)
         # A line of code or a caption may come back in a long page.
         if copies > max_same_sentence and copies * len(sentence) > _LOOP_SHARE * len(line):
@@ -54,10 +63,33 @@ def check(
     return None
 
 
-def _repeated_share(hashes: Hashes) -> float:
-    return 1 - distinct(hashes).size / hashes.size if hashes.size else 0.0
+def _without_rules(line: str) -> str:
+    if line.isascii() and b"___" not in line.encode().translate(_WORDS_AS_X):
+        return line
+    return _RULED.sub(" ", line)
+
+
+def _fewest_repeated(chars: int, size: int, max_same: int) -> float:
+    """How many n-grams repeat, at least, where a sentence is said more than `max_same` times.
+
+    It has more than `size` characters and takes `_LOOP_SHARE` of the text. All its copies but the
+    first repeat every n-gram that it has, and those are two at least.
+    """
+    of_text = max_same / (max_same + 1) * _LOOP_SHARE * chars * 2 / (size + 1)
+    return max(2.0 * max_same, of_text)
+
+
+def _repeated_share(keys: Hashes) -> float:
+    return 1 - count_distinct(keys) / keys.size if keys.size else 0.0
+
+
+def _sentences(line: str) -> list[str]:
+    if not line.isascii() or "\n" in line or "  " in line:
+        return _SENTENCE_END.split(line)
+    first, *others = line.translate(_ONE_STOP).split(".")
+    return [first, *(other.lstrip() for other in others)]
 
 
 def _most_frequent_sentence(text: str, min_chars: int) -> tuple[str, int]:
-    sentences = Counter(s for s in _SENTENCE_END.split(text) if len(s) > min_chars)
+    sentences = Counter(s for s in _sentences(text) if len(s) > min_chars)
     return sentences.most_common(1)[0] if sentences else ("", 0)

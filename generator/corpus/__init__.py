@@ -1,0 +1,1 @@
+"""The user's own documents → passages with stable ids, on disk: nothing of a corpus is held."""

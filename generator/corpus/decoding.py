@@ -1,0 +1,69 @@
+"""Bytes → text: UTF-8, UTF-16, Shift_JIS, EUC-JP, ISO-2022-JP, what charset-normalizer knows."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from generator.errors import BadDocument, MissingExtra
+
+SAMPLE_BYTES = 1 << 18
+_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+# EUC-JP after Shift_JIS: kana of either are seldom kana in the other. A Chinese text holds none.
+_JAPANESE = ("cp932", "euc_jp")
+_HIRAGANA = re.compile("[\u3041-\u309f]")
+_HALF_WIDTH = re.compile("[\uff61-\uff9f]")  # what EUC-JP looks like when read as Shift_JIS
+_FEWEST_KANA = 0.05
+
+
+def decode(data: bytes) -> str:
+    """The text that the bytes hold. Raises BadDocument where they hold none."""
+    encoding = detect(data[:SAMPLE_BYTES], whole=len(data) <= SAMPLE_BYTES)
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as exc:
+        raise BadDocument("bad_encoding", f"{encoding} up to byte {exc.start}") from exc
+
+
+def detect(sample: bytes, *, whole: bool = True) -> str:
+    """The encoding that a file's first bytes are in. Raises BadDocument.
+
+    `whole` false: the sample may end in the middle of a character.
+    """
+    for bom, encoding in _BOMS.items():
+        if sample.startswith(bom):
+            return encoding
+    if b"\0" in sample:
+        raise BadDocument("binary", "holds zero bytes")
+    if _decodes(sample, "utf-8", whole=whole) is not None:
+        return "iso2022_jp" if b"\x1b$" in sample else "utf-8"
+    return _japanese(sample, whole=whole) or _guessed(sample)
+
+
+def _japanese(sample: bytes, *, whole: bool) -> str | None:
+    shares = {}
+    for encoding in _JAPANESE:
+        text = _decodes(sample, encoding, whole=whole)
+        if text:
+            kana = len(_HIRAGANA.findall(text)) - len(_HALF_WIDTH.findall(text))
+            shares[encoding] = kana / sum(not char.isascii() for char in text)
+    best = max(shares, key=shares.__getitem__, default=None)
+    return best if best and shares[best] >= _FEWEST_KANA else None
+
+
+def _guessed(sample: bytes) -> str:
+    try:
+        from charset_normalizer import from_bytes  # noqa: PLC0415 - 30 ms, and seldom needed
+    except ImportError as exc:
+        raise MissingExtra("charset-normalizer", "corpus") from exc
+    best = from_bytes(sample).best()
+    if best is None:
+        raise BadDocument("bad_encoding", "in no encoding that is known")
+    return best.encoding
+
+
+def _decodes(sample: bytes, encoding: str, *, whole: bool) -> str | None:
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(sample, final=whole)
+    except UnicodeDecodeError:
+        return None

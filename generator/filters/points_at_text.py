@@ -1,0 +1,36 @@
+"""A query that speaks of the passage it was written for: query_points_at_text.
+
+Somebody who searches has never seen the passage: "according to the text", "what does the
+author say".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from generator.filters.base import Reject, quote
+from generator.records import Record
+
+_NOUN = r"(?:passage|text|excerpt|paragraph|article|document|section|chapter|sentence|statement)s?"
+_POINTS = re.compile(
+    rf"\b(?:according to|in|from|of|by|does|did|as) (?:the|this|that|these) "
+    rf"(?:above |following |given |provided |first |last )?{_NOUN}\b"
+    rf"|\b(?:this|the (?:above|following|given|provided)) {_NOUN}\b"
+    rf"|\bthe {_NOUN} (?:say|says|mention|mentions|state|states|describe|describes"
+    r"|discuss|is about)"
+    r"|\bthe (?:author|narrator|speaker)\b"
+    r"|\b(?:mentioned|described|shown|listed) (?:above|below|here)\b"
+    r"|この(?:文章|記事|文書|段落|節|章|一節|パッセージ|テキスト|文)(?:で|に|の|は|が|を|から|によ)"
+    r"|本文(?:中|で|に|の|は|から)|上記の|以下の文|筆者|著者(?:は|が|の)"
+    r"|(?:这|該|该|本)(?:段|篇|文|文章)",
+    re.IGNORECASE,
+)
+
+
+def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
+    """Reject a query that points at a text which only its writer saw."""
+    found = _POINTS.search(record.query)
+    if found is None:
+        return None
+    return Reject("query_points_at_text", f"{quote(found.group())} in {quote(record.query)}")

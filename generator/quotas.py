@@ -1,0 +1,153 @@
+"""A run's families, each with its form and share, and what it is written from; what is left out.
+
+A run with a corpus draws from the grounded families unless it names some; others from the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from generator import sampling
+from generator.config import RunConfig
+from generator.errors import ConfigError
+from generator.families import Family, Taxonomy
+from generator.grounding import Corpus
+from generator.modelconfig import DEFAULT_MODELS
+from generator.sampling import Quota
+
+_FORM_ORDER = {"transformers": ("staged", "single")}
+_SMALL = DEFAULT_MODELS["transformers"]  # it writes the staged form well, whatever runs it
+
+Notes = list[str]
+
+
+def make_quotas(
+    config: RunConfig, taxonomy: Taxonomy, languages: Mapping[str, float], corpus: Corpus | None
+) -> tuple[tuple[Quota, ...], tuple[str, ...]]:
+    """The quotas of a run, and notes on what is left out. Raises ConfigError."""
+    notes: Notes = []
+    quotas: list[Quota] = []
+    for name, share in _shares(config, taxonomy, corpus).items():
+        family = taxonomy.families[name]
+        if family.grounded is not None:
+            quotas += _grounded(config, name, family, share, languages, corpus, notes)
+        elif sampling.language_keys(family, languages):
+            form = _form(config, name, family, set(languages))
+            quotas.append(Quota(name, family, form, share))
+        else:
+            notes.append(f"{name} is left out: none of its languages is asked for")
+    if not quotas:
+        raise ConfigError(
+            "no family is left to draw from", hint=_hint(config, corpus), problems=tuple(notes)
+        )
+    return tuple(quotas), tuple(notes)
+
+
+def _hint(config: RunConfig, corpus: Corpus | None) -> str:
+    if corpus is None:
+        return "a family of language pairs needs two languages: --set languages=[en,ja]"
+    if config.families is None:
+        return "-c my-documents, or --set families=[grounded-question] (trine tasks)"
+    return "trine corpus FOLDER shows the languages of its passages"
+
+
+def total_draws(quotas: tuple[Quota, ...]) -> int | None:
+    """How many draws there are at all; None where some family goes on without end."""
+    sizes = [None if quota.grounds is None else len(quota.grounds) for quota in quotas]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None
+
+
+def _shares(config: RunConfig, taxonomy: Taxonomy, corpus: Corpus | None) -> Mapping[str, float]:
+    shares = config.families or {
+        name: family.share
+        for name, family in taxonomy.families.items()
+        if family.share > 0 and (family.grounded is None) == (corpus is None)
+    }
+    unknown = sorted(set(shares) - set(taxonomy.families))
+    if unknown:
+        raise ConfigError(
+            f"families: unknown {', '.join(unknown)}",
+            hint=f"one of: {', '.join(taxonomy.families)}",
+        )
+    return shares
+
+
+def _grounded(
+    config: RunConfig,
+    name: str,
+    family: Family,
+    share: float,
+    languages: Mapping[str, float],
+    corpus: Corpus | None,
+    notes: Notes,
+) -> Iterator[Quota]:
+    """The quota of a family that is written from documents, in the form that suits most of them."""
+    if corpus is None:
+        raise ConfigError(
+            f"family {name} is written from documents, and the run has none",
+            hint="--set corpus=FOLDER (docs/corpus.md)",
+        )
+    if family.grounded and family.grounded.needs_examples and not corpus.examples:
+        notes.append(f"{name} is left out: it needs examples (--set corpus.examples=FILE)")
+        return
+    for form in _forms(config, name, family):
+        grounds = corpus.grounds(name, family, form, languages)
+        if grounds:
+            yield Quota(name, family, form, share, grounds)
+            whole = corpus.grounds(name, _in_all_languages(family, form), form, languages)
+            if len(grounds) < len(whole):
+                missing = len(whole) - len(grounds)
+                notes.append(f"{name} leaves out {missing:,} draws: languages of its form {form}")
+            return
+    found = ", ".join(f"{n:,} {code}" for code, n in corpus.ingested.languages.most_common(5))
+    notes.append(f"{name} is left out: no passage in its languages (the corpus has {found})")
+
+
+def _in_all_languages(family: Family, form: str) -> Family:
+    unbound = family.forms[form].model_copy(update={"languages": ()})
+    return family.model_copy(update={"forms": {**family.forms, form: unbound}})
+
+
+def _forms(config: RunConfig, name: str, family: Family) -> tuple[str, ...]:
+    """The forms to try, the best first."""
+    if config.form in family.forms:
+        return (config.form,)
+    if config.form != "auto":
+        raise ConfigError(
+            f"family {name} has no form {config.form!r}",
+            hint=f"--set form=auto, or one of: {', '.join(family.forms)}",
+        )
+    wanted = [form for form in _wanted(config) if form in family.forms]
+    return tuple(dict.fromkeys((*wanted, *family.forms)))
+
+
+def _form(config: RunConfig, name: str, family: Family, languages: set[str]) -> str:
+    fitting = [
+        form_name
+        for form_name, form in family.forms.items()
+        if not form.languages or languages <= set(form.languages)
+    ]
+    forms = _forms(config, name, family)
+    if config.form in fitting:
+        return config.form
+    if config.form != "auto" or not fitting:
+        raise ConfigError(
+            f"family {name} has no form {config.form!r} for {', '.join(sorted(languages))}",
+            hint="--set form=auto, or the languages of the form: docs/taxonomy.md",
+        )
+    return next(form for form in forms if form in fitting)
+
+
+def _wanted(config: RunConfig) -> tuple[str, ...]:
+    writer = config.llm.mixture[0]
+    backend = "transformers" if writer.model == _SMALL else writer.backend
+    return _FORM_ORDER.get(backend, ("single", "staged"))
+
+
+def with_at_most(config: RunConfig, total: int | None) -> tuple[RunConfig, tuple[str, ...]]:
+    """The configuration with `count` lowered to what there is, and a note where it was."""
+    if total is None or config.count <= total:
+        return config, ()
+    note = f"the corpus gives {total:,} draws: count is lowered from {config.count:,}"
+    return config.model_copy(update={"count": total}), (note,)
