@@ -30,14 +30,29 @@ def read_passages(source: Path) -> list[Passage]:
 
     Raises InputError with every bad line.
     """
-    path = _file_of(source)
+    path = passages_file(source)
     if path.suffix in {".jsonl", ".json"}:
         return _from_jsonl(path)
-    found = [Passage(str(n), line) for n, line in text_lines(path) if line.strip()]
-    return _some(found, path)
+    return _some(list(stream_passages(path)), path)
 
 
-def _file_of(source: Path) -> Path:
+def stream_passages(source: Path) -> Iterator[Passage]:
+    """The passages of a corpus one by one: nothing is held, and ids may stand twice.
+
+    Raises InputError with every bad line, after the last one.
+    """
+    path = passages_file(source)
+    if path.suffix not in {".jsonl", ".json"}:
+        yield from (Passage(str(n), line) for n, line in text_lines(path) if line.strip())
+        return
+    problems = _problems(path)
+    for _, passage in _placed(path, problems):
+        yield passage
+    problems.check()
+
+
+def passages_file(source: Path) -> Path:
+    """The file that holds the passages of a corpus. Raises InputError."""
     if not source.is_dir():
         return source
     for name in ("corpus.jsonl", "records.jsonl"):
@@ -50,16 +65,25 @@ def _file_of(source: Path) -> Path:
 
 
 def _from_jsonl(path: Path) -> list[Passage]:
-    problems = Problems(path, 'a line is {"_id": …, "text": …}; "title" is optional')
+    problems = _problems(path)
     found: dict[str, Passage] = {}
+    for place, passage in _placed(path, problems):
+        known = found.setdefault(passage.id, passage)
+        if known != passage:
+            problems.add(place, f"the id {passage.id} stands twice")
+    problems.check()
+    return _some(list(found.values()), path)
+
+
+def _problems(path: Path) -> Problems:
+    return Problems(path, 'a line is {"_id": …, "text": …}; "title" is optional')
+
+
+def _placed(path: Path, problems: Problems) -> Iterator[tuple[str, Passage]]:
     for place, row in json_lines(path, problems):
         read = _from_record if isinstance(row.get("positives"), list) else _from_row
         for passage in read(row, place, problems):
-            known = found.setdefault(passage.id, passage)
-            if known != passage:
-                problems.add(place, f"the id {passage.id} stands twice")
-    problems.check()
-    return _some(list(found.values()), path)
+            yield place, passage
 
 
 def _from_row(row: Mapping[str, Any], place: str, problems: Problems) -> Iterator[Passage]:

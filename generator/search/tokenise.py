@@ -41,7 +41,7 @@ LANGUAGES: dict[str, tuple[str, str]] = {
     "tr": ("turkish", "STOPWORDS_TURKISH"),
 }
 NO_LANGUAGE = "none"
-_GUESS_TEXTS, _GUESS_SHARE = 500, 0.1  # English prose has about 0.3 of its words on its list
+GUESS_TEXTS, _GUESS_SHARE = 500, 0.1  # English prose has about 0.3 of its words on its list
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ def pieces(text: str) -> list[str]:
 
 def guess_language(texts: Sequence[str]) -> str:
     """The language whose stop words are the most frequent in the first texts, or "none"."""
-    words = [piece for text in texts[:_GUESS_TEXTS] for piece in pieces(text)]
+    words = [piece for text in texts[:GUESS_TEXTS] for piece in pieces(text)]
     shares = {
         language: sum(word in _stop_words(language) for word in words) / max(1, len(words))
         for language in LANGUAGES

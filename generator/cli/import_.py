@@ -1,0 +1,64 @@
+"""`trine import`: one's own pairs as records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from generator.cli.options import options
+from generator.errors import InputError
+
+_FORMATS = ("auto", "pairs", "squad", "nli", "clicks", "triples", "beir", "msmarco")
+
+
+@click.command("import")
+@click.argument("source")
+@click.option("--format", "format_name", type=click.Choice(_FORMATS), default="auto",
+              show_default=True, help="How SOURCE is laid out.")  # fmt: skip
+@click.option("--query-column", help="Column with the query.")
+@click.option("--positive-column", help="Column with what answers it.")
+@click.option("--negative-column", help="Column with what does not.")
+@click.option("--label-column", help="Column with entailment, neutral, contradiction.")
+@click.option("--clicks-column", help="Column with the number of clicks.")
+@click.option("--min-clicks", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Clicks that make a positive.")  # fmt: skip
+@click.option("--split", default="train", show_default=True, help="Split of a data set.")
+@click.option("--task", help="Instruction of the records.")
+@click.option("--family", default="imported", show_default=True, help="Family of the records.")
+@click.option("--language", default="auto", show_default=True, help="Code, or auto.")
+@click.option("--symmetric/--asymmetric", default=None, help="Instruction on both sides, or one.")
+@click.option("-n", "--limit", type=click.IntRange(min=1), help="Records to import.")
+@options("output")
+def command(source: str, *, output: Path | None, format_name: str, **flags: Any) -> None:
+    """Write the pairs of SOURCE as records, which all other verbs take.
+
+    SOURCE is a file (.jsonl, .json, .csv, .tsv, .parquet) with columns such as query and positive,
+    question and context, premise, hypothesis and label, or query, text and clicks; a folder of
+    BEIR or of MS MARCO; or a data set on the Hugging Face Hub (NAME or NAME:CONFIG).
+
+    \b
+      trine import train-v2.0.json -o squad
+      trine import triples.train.small.tsv --format triples -n 100000 -o msmarco
+      trine import sentence-transformers/all-nli:pair-class --format nli -o nli
+    """  # noqa: D301 - \b keeps click from folding the lines
+    from generator.imports.convert import ImportOptions, import_records  # noqa: PLC0415
+    from generator.imports.example import Columns  # noqa: PLC0415
+    from generator.pipeline import write_both  # noqa: PLC0415 - `--help` needs none of these
+
+    if output is None:
+        raise InputError("no output folder", hint=f"trine import {source} -o FOLDER")
+    names = ("query", "positive", "negative", "label", "clicks")
+    columns = Columns(**{name: flags.pop(f"{name}_column") for name in names})
+    wanted = ImportOptions(format=format_name, columns=columns, **flags)
+    counts = write_both(import_records(source, wanted), output)
+    for name, number in Counter(counts.rejected).most_common():
+        click.echo(f"{number:8,}  {name.rpartition('|')[2]}", err=True)
+    kept, rejected = counts.passed.total(), counts.rejected.total()
+    click.echo(f"{kept:,} records, {rejected:,} rows rejected, in {output}", err=True)
+    if not kept:
+        raise InputError(
+            f"{source}: no record in it", hint=f"see {output / 'rejected.jsonl'}, or name columns"
+        )

@@ -1,0 +1,103 @@
+"""`trine mine`: hard negatives for the records of a run, or of a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from generator.cli.models import progress_line
+from generator.cli.options import config_from, config_of_run, options
+from generator.errors import InputError
+
+if TYPE_CHECKING:
+    from generator.config import RunConfig
+    from generator.mining import Mined
+
+_SOURCES = ("auto", "random", "bm25", "dense", "hybrid")
+
+
+@click.command("mine")
+@click.argument("source", type=click.Path(path_type=Path, exists=True))
+@click.option("--corpus", type=click.Path(path_type=Path, exists=True),
+              help="Texts to mine in (mine.corpus); else the records' own.")  # fmt: skip
+@click.option("--source", "source_name", type=click.Choice(_SOURCES),
+              help="Where candidates come from (mine.source).")  # fmt: skip
+@click.option("--encoder", metavar="MODEL", help="Model that embeds (mine.encoder).")
+@click.option("--teacher", metavar="MODEL",
+              help="Who scores: MODEL, cross-encoder:MODEL or llm (mine.teacher).")  # fmt: skip
+@click.option("--negatives", type=click.IntRange(min=1),
+              help="How many for each record (mine.negatives).")  # fmt: skip
+@options("recipe", "output", "overrides", "quiet", "json")
+def command(
+    source: Path,
+    *,
+    recipe: str | None,
+    output: Path | None,
+    overrides: tuple[str, ...],
+    quiet: bool,
+    as_json: bool,
+    source_name: str | None,
+    **flags: object,
+) -> None:
+    """Mine hard negatives for the records of SOURCE.
+
+    SOURCE is a run's folder, or a JSONL file of records or a folder with records.jsonl (then -o
+    says where the result goes). A CORPUS is as in `trine search`. Give the same command again to
+    go on, or with other cuts: nothing is encoded twice.
+
+    \b
+      trine mine outputs/quickstart
+      trine mine outputs/mine --corpus corpus.jsonl --encoder models/mine/model -o outputs/mined
+      trine mine pairs --encoder all-MiniLM-L6-v2 --set mine.percent=0.9 -o mined
+    """  # noqa: D301 - \b keeps click from folding the lines
+    keys = {f"mine.{name}": value for name, value in {"source": source_name, **flags}.items()}
+    given = [f"{key}={value}" for key, value in keys.items() if value is not None]
+    is_run = (source / "run.yaml").is_file() and output is None
+    if is_run:
+        config = config_of_run(source, (*given, *overrides))
+    else:
+        config = config_from(recipe=recipe, overrides=(*given, *overrides))
+    mined = _on_run(config, quiet=quiet) if is_run else _on_file(source, output, config, quiet)
+    _print(mined, output or source, as_json=as_json)
+
+
+def _on_run(config: RunConfig, *, quiet: bool) -> Mined:
+    from generator import pipeline  # noqa: PLC0415 - `--help` needs none of it
+    from generator.cli.progress import ProgressLine  # noqa: PLC0415
+
+    with ProgressLine(quiet=quiet) as watch:
+        return pipeline.mine_run(config, watch=watch)
+
+
+def _on_file(source: Path, output: Path | None, config: RunConfig, quiet: bool) -> Mined:
+    from generator.mineconfig import MineConfig  # noqa: PLC0415 - `--help` needs no pydantic
+    from generator.mining import mine_file  # noqa: PLC0415 - nor numpy
+
+    if output is None:
+        raise InputError("no output folder", hint=f"trine mine {source} -o FOLDER")
+    records = source / "records.jsonl" if source.is_dir() else source
+    if records.resolve() == (output / "records.jsonl").resolve():
+        raise InputError(f"{records}: would be replaced", hint="another folder with -o")
+    progress = progress_line(quiet=quiet, doing="mine: ")
+    return mine_file(
+        records, output, config.mine or MineConfig(), llm=config.llm, progress=progress
+    )
+
+
+def _print(mined: Mined, place: Path, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(mined.to_dict()))
+        return
+    for name, number in mined.decisions.most_common():
+        click.echo(f"{number:10,}  {name}", err=True)
+    if not mined.teacher:
+        note = "no teacher, so no positive-aware cut: --encoder or --teacher gives one"
+        click.echo(f"note: {note}", err=True)
+    click.echo(
+        f"{mined.decisions['negative']:,} negatives for {mined.records:,} records of "
+        f"{mined.texts:,} texts in {place}; {mined.short:,} records got fewer than {mined.wanted}",
+        err=True,
+    )

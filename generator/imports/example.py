@@ -1,0 +1,87 @@
+"""What a format gives: a query with its texts, or why a row is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from generator.records import Rejected
+
+QUERY = ("query", "anchor", "question", "sentence1", "text1", "premise")
+POSITIVE = (
+    "positives", "positive", "pos", "positive_ctxs", "positive_passages", "document", "passage",
+    "context", "answer", "sentence2", "text2", "hypothesis", "text", "url",
+)  # fmt: skip
+NEGATIVE = ("negatives", "negative", "neg", "hard_negative_ctxs", "negative_passages")
+LABEL = ("label", "gold_label")
+CLICKS = ("clicks", "click_count", "count")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns hold what; None looks for the usual names."""
+
+    query: str | None = None
+    positive: str | None = None
+    negative: str | None = None
+    label: str | None = None
+    clicks: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One query, the texts that answer it, and texts that do not. `passage` is a corpus' id."""
+
+    place: str
+    query: str
+    positives: tuple[str, ...]
+    negatives: tuple[str, ...] = ()
+    passage: str | None = None
+
+
+@dataclass(slots=True)
+class Grouped:
+    """The texts of one query, gathered from several rows."""
+
+    place: str
+    positives: list[str] = field(default_factory=list)
+    negatives: list[str] = field(default_factory=list)
+
+
+Item = Example | Rejected
+
+
+def column(row: Mapping[str, Any], given: str | None, usual: Iterable[str]) -> str | None:
+    """The column of a row: the given one, or the first of the usual names that it has."""
+    if given is not None:
+        return given if given in row else None
+    return next((name for name in usual if row.get(name) is not None), None)
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """The texts in a cell: a text, a list of texts or of {title, text}, SQuAD's {"text": [...]}."""
+    if isinstance(value, str):
+        return (value.strip(),) if value.strip() else ()
+    if isinstance(value, Mapping):
+        text = value.get("text")
+        if not isinstance(text, str):
+            return texts(text)
+        title = value.get("title")
+        whole = f"{title} {text}" if isinstance(title, str) else text
+        return (whole.strip(),) if text.strip() else ()
+    if isinstance(value, Iterable):
+        return tuple(dict.fromkeys(text for item in value for text in texts(item)))
+    return ()
+
+
+def numbered(row: Mapping[str, Any], names: Iterable[str], given: str | None) -> tuple[str, ...]:
+    """The texts of a column and of its followers: negative, negative_1 and so on."""
+    first = column(row, given, names)
+    stems = [first] if first else list(names)
+    found = list(texts(row.get(first))) if first else []
+    for stem in stems:
+        more = (key for key in row if key != first and key.startswith(f"{stem}_"))
+        found += [text for key in sorted(more) if key[len(stem) + 1 :].isdigit()
+                  for text in texts(row[key])]  # fmt: skip
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,48 @@
+"""The stage of a run that mines: `stages/dedupe.jsonl` → `records.jsonl` and `negatives.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib.metadata import version
+
+from generator.config import RunConfig
+from generator.mineconfig import MineConfig
+from generator.miners import models_key
+from generator.mining import Mined, mine
+from generator.progress import Watch
+from generator.recordfile import write_whole
+from generator.records import content_id
+from generator.runs import RunFolder, file_hash
+from generator.search.passages import passages_file
+
+
+def mine_run(run: RunFolder, config: RunConfig, watch: Watch) -> Mined | None:
+    """Mine where the run has a `mine` section and a record, unless that is done; counts or None.
+
+    Call it after `collect`, whose `records.jsonl` it replaces. Raises UserError.
+    """
+    source = run.stage("dedupe")
+    if config.mine is None or not source.stat().st_size:
+        return None
+    mined, key = run.stage("mine"), _key(config.mine, run)
+    done = run.finished("mine", key)
+    if done is None or not mined.is_file():
+        run.unfinish("mine")
+        watch.begin("mine", None)
+        found = mine(
+            source, mined, run.path / "negatives.jsonl", run.path / "mine", config.mine,
+            llm=config.llm, progress=lambda what, n, of: watch.status(f"{what} {n:,}/{of:,}"),
+        )  # fmt: skip
+        done = found.to_dict()
+        run.finish("mine", key, done)
+    with write_whole(run.records) as kept, mined.open(encoding="utf-8") as lines:
+        shutil.copyfileobj(lines, kept)
+    return Mined.from_dict(done)
+
+
+def _key(config: MineConfig, run: RunFolder) -> str:
+    corpus = file_hash(passages_file(config.corpus)) if config.corpus else ""
+    keys = json.dumps(config.model_dump(mode="json", exclude={"corpus"}), sort_keys=True)
+    records = file_hash(run.stage("dedupe"))
+    return content_id(records, corpus, keys, models_key(config), version("trine"))
