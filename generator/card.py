@@ -102,8 +102,23 @@ def _how(stats: Mapping[str, Any], facts: RunFacts) -> str:
         _table(("Sampling", "Value"), facts.parameters.items()),
         _table(("Template", "Hash"), ((path, f"`{h}`") for path, h in facts.templates.items())),
         _table(("Usage", "Value"), ((_words(name), _number(v)) for name, v in usage.items())),
+        _models_table(stats.get("models", {})),
     ]
     return "## How it was made\n\n" + "\n".join(lines).strip()
+
+
+def _models_table(models: Mapping[str, Mapping[str, Any]]) -> str:
+    """What came of each model's draws, where there are several."""
+    if len(models) < 2:
+        return ""
+    names = ["draws", "parsed", "kept", "requests", "tokens_per_record"]
+    names += ["cost_usd", "cost_usd_per_1000_records"]
+    head = ("Model", *(_words(name) for name in names))
+    rows = (
+        (f"`{_public(model)}`", *(_number(row[n]) if n in row else "" for n in names))
+        for model, row in models.items()
+    )
+    return _table(head, rows)
 
 
 def _yield_table(stats: Mapping[str, Any]) -> str:

@@ -7,61 +7,25 @@ flags and `--set`. Unknown keys are refused. Keys of APIs never enter a `RunConf
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
 
+from generator.corpusconfig import CorpusConfig
 from generator.errors import ConfigError, InputError
 from generator.families import FilterSpec, Frozen
+from generator.mineconfig import MineConfig
+from generator.modelconfig import LLMConfig
 from generator.taxonomy import validation_problems
 from generator.yamlfile import parse_yaml, read_yaml
 
-Backend = Literal["openai", "transformers", "scripted"]
-DEFAULT_MODELS = {"transformers": "smollm2-135m-instruct", "openai": "gpt-4o-mini", "scripted": "-"}
+# Sections that one text may stand for, and the key that it is.
+_SHORT = {"corpus": "paths", "train": "recipe"}
 _KEY_VARIABLES = ("TRINE_API_KEY", "OPENAI_API_KEY")
-
-
-class LLMConfig(Frozen):
-    """Which model writes, and how it is asked.
-
-    `concurrency` is requests in flight; `max_attempts` how often a reply that does not parse is
-    asked for; `max_retries` how often one request is sent again after a transport failure.
-    """
-
-    backend: Backend = "transformers"
-    model: str = ""
-    base_url: str | None = None
-    concurrency: int | None = Field(default=None, gt=0)
-    temperature: float = Field(default=1.0, ge=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    max_tokens: int = Field(default=2048, gt=0)
-    timeout_s: float = Field(default=120.0, gt=0)
-    max_attempts: int = Field(default=3, gt=0)
-    max_retries: int = Field(default=6, ge=0)
-    structured: bool = True
-    batch_size: int = Field(default=64, gt=0)
-    input_usd_per_million: float = Field(default=0.0, ge=0)
-    output_usd_per_million: float = Field(default=0.0, ge=0)
-    script: Path | None = None
-
-    @field_validator("base_url")
-    @classmethod
-    def _no_secret(cls, url: str | None) -> str | None:
-        if url and "@" in url.partition("//")[2].partition("/")[0]:
-            message = "holds a password: give it as TRINE_API_KEY, it would end in run.yaml"
-            raise ValueError(message)
-        return url
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_model(cls, data: Any) -> Any:
-        if isinstance(data, dict) and not data.get("model"):
-            backend = data.get("backend", "transformers")
-            return {**data, "model": DEFAULT_MODELS.get(str(backend), "")}
-        return data
 
 
 class DedupeConfig(Frozen):
@@ -69,6 +33,18 @@ class DedupeConfig(Frozen):
 
     near_threshold: float | None = Field(default=0.8, gt=0, le=1)
     query_near_threshold: float | None = Field(default=None, gt=0, le=1)
+
+
+class BudgetConfig(Frozen):
+    """What all sessions of a run together may spend; null is no limit."""
+
+    max_cost_usd: float | None = Field(default=None, gt=0)
+    max_tokens: int | None = Field(default=None, gt=0)
+
+    @property
+    def caps(self) -> tuple[float | None, int | None]:
+        """US dollars, and tokens in and out."""
+        return self.max_cost_usd, self.max_tokens
 
 
 class DatasetConfig(Frozen):
@@ -85,6 +61,10 @@ class RunConfig(Frozen):
     families (equal shares) or maps them to weights; `languages` names languages (weights of the
     taxonomy) or maps them to weights. `form` is a family's form, or "auto": staged for small
     embedded models, single for others, whichever the family has.
+
+    `train` holds keys of the trainer's configuration (docs/training.md), on top of those of the
+    train recipe that its `recipe` names; a name alone is that recipe, null trains nothing.
+    `searches` are shown with the model that comes of it, in place of held-out questions.
     """
 
     count: int = Field(default=100, gt=0)
@@ -95,11 +75,22 @@ class RunConfig(Frozen):
     form: str = "auto"
     tasks: Path | None = None
     prompts: Path | None = None
+    prices: Path | None = None
     output: Path = Path("outputs/run")
     llm: LLMConfig = Field(default_factory=lambda: LLMConfig.model_validate({}))
+    budget: BudgetConfig = BudgetConfig()
     filters: FilterSpec = {}  # noqa: RUF012 - pydantic copies it
     dedupe: DedupeConfig = DedupeConfig()
     dataset: DatasetConfig = DatasetConfig()
+    corpus: CorpusConfig | None = None
+    mine: MineConfig | None = None
+    train: Mapping[str, Any] | None = None
+    searches: tuple[str, ...] = ()
+
+    @field_validator("train", mode="before")
+    @classmethod
+    def _train_recipe(cls, value: Any) -> Any:
+        return {"recipe": value} if isinstance(value, str) else value
 
     @field_validator("families", "languages", mode="before")
     @classmethod
@@ -144,6 +135,8 @@ def load_config(
             raise ConfigError(f"{path}: not a mapping", hint="see recipes/quickstart.yaml")
         raw = loaded
         raw.setdefault("output", f"outputs/{path.stem}")
+        if isinstance(raw.get("train"), str):  # so that --set train.epochs=1 goes on top of it
+            raw["train"] = {"recipe": raw["train"]}
     for key, value in _environment(os.environ if environ is None else environ):
         _put(raw, key, value)
     for key, value in flags.items():
@@ -174,15 +167,43 @@ def apply_overrides(raw: dict[str, Any], overrides: Iterable[str], *, example: s
         _put(raw, key.strip(), parse_yaml(value, f"--set {key}"))
 
 
-def api_key(environ: Mapping[str, str] | None = None) -> str | None:
-    """The key of the API, from `TRINE_API_KEY` or `OPENAI_API_KEY`; nowhere else."""
+def api_key(environ: Mapping[str, str] | None = None, name: str | None = None) -> str | None:
+    """The key of the API, from `TRINE_API_KEY` or `OPENAI_API_KEY`, or the one variable `name`.
+
+    Nowhere else; an empty name is no key at all. Raises ConfigError where `name` is not set.
+    """
     environ = os.environ if environ is None else environ
-    return next((environ[name] for name in _KEY_VARIABLES if environ.get(name)), None)
+    if name and not environ.get(name):
+        raise ConfigError(f"{name} is not set (llm.api_key_env)", hint=f"export {name}=…")
+    names = _KEY_VARIABLES if name is None else (name,)
+    return next((environ[name] for name in names if environ.get(name)), None)
+
+
+def filled(text: str, environ: Mapping[str, str] | None = None) -> str:
+    """The text with every `${NAME}` from the environment. Raises ConfigError where one is unset."""
+    found = os.environ if environ is None else environ
+
+    def value(match: re.Match[str]) -> str:
+        if not found.get(match[1]):
+            raise ConfigError(f"{match[1]} is not set (llm.headers)", hint=f"export {match[1]}=…")
+        return found[match[1]]
+
+    return re.sub(r"\$\{(\w+)\}", value, text)
 
 
 def colour(environ: Mapping[str, str] | None = None) -> bool | None:
     """False where `NO_COLOR` is set (no-color.org); None leaves it to the terminal."""
     return False if (os.environ if environ is None else environ).get("NO_COLOR") else None
+
+
+def cache_folder() -> Path:
+    """Where converted weights are kept: `$XDG_CACHE_HOME/trine`, else `~/.cache/trine`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trine"
+
+
+def hush_engines() -> bool:
+    """Let vLLM log errors alone, unless `VLLM_LOGGING_LEVEL` asks for more; whether it does not."""
+    return os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR") == "ERROR"
 
 
 def find_recipe(name: str) -> Path:
@@ -204,6 +225,11 @@ def find_taxonomy(config: RunConfig, folder: Path = Path()) -> tuple[Path, Path]
     tasks = config.tasks or _first(folder / "tasks.yaml", packaged_data() / "tasks.yaml")
     prompts = config.prompts or _first(tasks.parent / "prompts", packaged_data() / "prompts")
     return tasks, prompts
+
+
+def find_prices(config: RunConfig, folder: Path = Path()) -> Path:
+    """The path of `prices.yaml`: as configured, in the current folder, packaged."""
+    return config.prices or _first(folder / "prices.yaml", packaged_data() / "prices.yaml")
 
 
 def packaged_data() -> Path:
@@ -229,4 +255,8 @@ def _put(raw: dict[str, Any], key: str, value: Any) -> None:
         inner = raw.get(parent)
         raw[parent] = dict(inner) if isinstance(inner, Mapping) else {}
         raw = raw[parent]
-    raw[last] = value
+    inner = None if parents else raw.get(last)
+    if last in _SHORT and isinstance(inner, Mapping) and isinstance(value, str | list):
+        raw[last] = {**inner, _SHORT[last]: value}  # the rest of the section stays
+    else:
+        raw[last] = value

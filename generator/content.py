@@ -11,6 +11,7 @@ from functools import cache
 import snowballstemmer
 
 LANGUAGE = "en"
+_ASCII_WORDS = {code: " " for code in range(128) if not chr(code).isalnum()}
 _WORD = re.compile(r"[^\W_]+")
 _STOP_WORDS = frozenset(
     """
@@ -26,6 +27,7 @@ _STOP_WORDS = frozenset(
 )
 _MIN_SHARED_STEM = 4
 _MAX_ENDING = 3
+_AT_A_TIME = 64
 
 
 @cache
@@ -45,10 +47,22 @@ def _stop_stems() -> frozenset[str]:
     return frozenset(stem(word) for word in _STOP_WORDS)
 
 
-def content_words(text: str) -> list[str]:
-    """Stems of the content words, in order."""
-    words = (word for word in _WORD.findall(text.casefold()) if word not in _STOP_WORDS)
-    return [found for found in map(stem, words) if found not in _stop_stems()]
+def content_words(text: str, most: int | None = None) -> list[str]:
+    """Stems of the content words, in order; the first `most` alone where that is given."""
+    words, stop_stems = _words(text), _stop_stems()
+    found: list[str] = []
+    for start in range(0, len(words), _AT_A_TIME):
+        part = [word for word in words[start : start + _AT_A_TIME] if word not in _STOP_WORDS]
+        found += [stemmed for stemmed in map(stem, part) if stemmed not in stop_stems]
+        if most is not None and len(found) >= most:
+            return found[:most]
+    return found
+
+
+def _words(text: str) -> list[str]:
+    if text.isascii():
+        return text.lower().translate(_ASCII_WORDS).split()
+    return _WORD.findall(text.casefold())
 
 
 def is_same(one: str, other: str) -> bool:

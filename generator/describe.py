@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -19,6 +20,7 @@ from generator.plan import Plan
 from generator.recordfile import read_lines, write_whole
 from generator.records import Record, Rejected, content_id
 from generator.runs import RunFolder, file_hash
+from generator.spending import Spent, spent_by_model
 from generator.statistics import statistics
 
 
@@ -31,15 +33,21 @@ def describe(plan: Plan, run: RunFolder, drawn: int) -> Mapping[str, Any]:
     key = content_id(
         file_hash(run.records),
         file_hash(run.rejected),
-        plan.config.model_dump_json(exclude={"output"}),
+        plan.config.model_dump_json(exclude={"output", "train", "searches"}),
+        repr(plan.prices.table),
         version("trine"),
     )
     if run.finished("describe", key) is not None and run.stats.is_file():
         found: Mapping[str, Any] = json.loads(run.stats.read_text(encoding="utf-8"))
         return found
     run.unfinish("describe")
+    spent = usage(plan, run)
     stats = statistics(
-        read_lines(Record, run.records), read_lines(Rejected, run.rejected), usage(plan, run)
+        read_lines(Record, run.records),
+        read_lines(Rejected, run.rejected),
+        total(spent, priced=all(model in plan.prices.table for model in spent)),
+        model_usage=spent,
+        writer_of=lambda draw: plan.writer_of(draw).model if draw else None,
     )
     with write_whole(run.stats) as file:
         json.dump(stats, file, ensure_ascii=False, indent=1)
@@ -52,24 +60,30 @@ def describe(plan: Plan, run: RunFolder, drawn: int) -> Mapping[str, Any]:
     return stats
 
 
-def usage(plan: Plan, run: RunFolder) -> dict[str, float]:
-    """Requests, tokens and cost of all that the run's journal has answered."""
+def usage(plan: Plan, run: RunFolder) -> dict[str, dict[str, float]]:
+    """Requests, tokens and cost of all that the run's journal has answered, by model."""
     if not run.journal.is_file():
         return {}
     with Journal(run.journal) as journal:
-        models = journal.usage().values()
-    prompt_tokens = sum(usage.prompt_tokens for usage in models)
-    completion_tokens = sum(usage.completion_tokens for usage in models)
-    llm = plan.config.llm
-    cost = (
-        prompt_tokens * llm.input_usd_per_million + completion_tokens * llm.output_usd_per_million
-    ) / 1e6
-    return {
-        "requests": sum(usage.requests for usage in models),
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        **({"cost_usd": round(cost, 4)} if cost else {}),
-    }
+        spent = spent_by_model(journal, plan.prices)
+    return {model: _row(row) for model, row in spent.items()}
+
+
+def _row(spent: Spent) -> dict[str, float]:
+    counts = asdict(spent)
+    cost = counts.pop("cost_usd")
+    row = {"requests": counts.pop("answers")}
+    row |= {name: n for name, n in counts.items() if n or not name.startswith(("cached", "reas"))}
+    return row | ({"cost_usd": round(cost, 6)} if cost else {})
+
+
+def total(rows: Mapping[str, Mapping[str, float]], *, priced: bool) -> dict[str, float]:
+    """The sum over models; without a cost where some model's price is not known."""
+    names = dict.fromkeys(name for row in rows.values() for name in row)
+    found = {name: sum(row.get(name, 0) for row in rows.values()) for name in names}
+    if not priced:
+        found.pop("cost_usd", None)
+    return found
 
 
 def run_facts(plan: Plan, run: RunFolder) -> RunFacts:
@@ -79,7 +93,7 @@ def run_facts(plan: Plan, run: RunFolder) -> RunFacts:
         name=run.path.name,
         version=version("trine"),
         seed=config.seed,
-        models=(config.llm.model,),
+        models=config.llm.models,
         parameters=dict(_sampling(plan)),
         templates=plan.template_hashes(),
         families={quota.name: quota.family.description for quota in plan.quotas},
@@ -88,14 +102,21 @@ def run_facts(plan: Plan, run: RunFolder) -> RunFacts:
 
 
 def _sampling(plan: Plan) -> Iterator[tuple[str, str | float]]:
-    """The run's sampling parameters, then those of each step that has its own."""
-    names = ("temperature", "top_p", "max_tokens")
-    yield from ((name, getattr(plan.config.llm, name)) for name in names)
+    """The models' sampling parameters, then those of each step that has its own."""
+    names = ("temperature", "top_p", "max_tokens", "stop")
+    writers = plan.config.llm.everyone
+    for writer in writers:
+        place = f"{writer.model}, " if len(writers) > 1 else ""
+        yield from ((place + name, getattr(writer, name)) for name in names[:3])
     for quota in plan.quotas:
         form = quota.family.forms[quota.form]
         steps = {"brainstorm": form.brainstorm} if form.brainstorm else {}
         for step_name, step in {**steps, **form.steps}.items():
             own = {name: getattr(step, name) for name in names}
-            if any(value is not None for value in own.values()):
-                told = (f"{name} {value:g}" for name, value in own.items() if value is not None)
+            told = [f"{name} {_said(value)}" for name, value in own.items() if value is not None]
+            if told:
                 yield f"{quota.name}, {step_name}", ", ".join(told)
+
+
+def _said(value: float | tuple[str, ...]) -> str:
+    return " ".join(map(repr, value)) if isinstance(value, tuple) else f"{value:g}"

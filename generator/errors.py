@@ -10,9 +10,12 @@
     │   ├── MissingExtra        an optional package that is not installed
     │   └── LLMError            the model's server or weights: wrong key, unreachable, refused
     │       └── Unreachable     nothing answered after all retries
+    ├── BadDocument             one document of a corpus cannot be read; it is skipped with `reason`
+    ├── BudgetReached           the run's cap on cost or tokens: what there is is kept, exit 1
     └── RequestFailed           one request failed for good; its draw is rejected, the run goes on
 
-Anything else that reaches the top is a bug: exit 3, with the path of a log.
+Anything else that reaches the top is a bug: exit 3, with the path of a log. `Interrupted` is no
+error: somebody asked the process to end.
 """
 
 from __future__ import annotations
@@ -76,10 +79,31 @@ class Unreachable(LLMError):
     """No answer after all retries."""
 
 
+class BudgetReached(TrineError):
+    """The next request might go over the run's cap; the run goes on when it is raised."""
+
+
 class RequestFailed(TrineError):
     """One request failed for good: its draw is rejected with `reason`, the run goes on."""
 
     def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal came; what was in flight has been finished or dropped. `number` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class BadDocument(TrineError):
+    """One document of a corpus cannot be read: it is skipped with `reason`, the rest goes on."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail

@@ -1,8 +1,8 @@
-"""A plan → calls, tokens and price, before anything is spent.
+"""A plan → calls, tokens and price by model, before anything is spent.
 
 Prompts are rendered for a sample of the draws, and counted at four characters a token (two where
 most of the text is not Latin script). Output tokens are guessed from the lengths that the draw
-asks for, between a quarter and the whole of `max_tokens`.
+asks for, between a quarter and the whole of `max_tokens`; a model's thinking is not guessed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -20,11 +21,33 @@ from generator.records import Completion, Draw, Prompt, Task
 SAMPLE = 200
 _NUMBER_OF_WORDS = re.compile(r"(\d+) words")
 _FILLER = "x" * 400
+_WORDS_A_TASK = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A price in US dollars, low and high: of ordinary calls, and of the same through batches."""
+
+    low: float
+    high: float
+    batch_low: float
+    batch_high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one model is asked; its price is None where that is not known."""
+
+    calls: int
+    input_tokens: int
+    output_tokens_low: int
+    output_tokens_high: int
+    usd: Money | None
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Calls and tokens of a run; the price in US dollars, low and high."""
+    """Calls, tokens and price of a run; the price is None where one of its models has none."""
 
     draws: int
     calls: int
@@ -32,56 +55,82 @@ class Estimate:
     input_tokens: int
     output_tokens_low: int
     output_tokens_high: int
-    usd_low: float
-    usd_high: float
+    usd: Money | None
     by_family: dict[str, int]
+    by_model: dict[str, Share]
 
 
 def estimate(plan: Plan) -> Estimate:
     """What a run of the plan's `count` draws would ask for if every answer parsed at once."""
     families: Counter[str] = Counter()
-    brainstorms: dict[tuple[str, str], int] = {}
-    writing = 0
+    writing_calls = brainstorm_calls = 0
     sample: list[Draw] = []
     for slot in islice(sampling.slots(plan.quotas, plan.languages), plan.config.count):
-        quota, language, index = slot
+        quota, language, index, passage = slot
         form = quota.family.forms[quota.form]
         families[quota.name] += 1
-        writing += len(form.steps)
-        if form.brainstorm:
-            brainstorms[quota.name, language] = index // form.brainstorm.tasks_per_call + 1
+        writing_calls += len(form.steps)
+        if form.brainstorm and index % form.brainstorm.tasks_per_call == 0:
+            brainstorm_calls += 1
         # By hash: every n-th would be of one family where the order of families repeats.
-        if (
-            sampling.uniform("estimate", quota.name, language, str(index)) * plan.config.count
-            < SAMPLE
-        ):
-            sample.append(_draw(plan, slot))
-    prompts = [prompt for draw in sample for prompt in _prompts(plan, draw)]
-    brainstorm_calls = sum(brainstorms.values())
-    calls = writing + brainstorm_calls
-    scale = calls / max(len(prompts), 1)
-    tokens_in = round(scale * sum(_input_tokens(prompt) for prompt in prompts))
-    low = round(scale * sum(_output_tokens(prompt)[0] for prompt in prompts))
-    high = round(scale * sum(_output_tokens(prompt)[1] for prompt in prompts))
-    llm = plan.config.llm
-    price_in = tokens_in * llm.input_usd_per_million / 1e6
+        chance = sampling.uniform("estimate", quota.name, language, f"{passage}{index}")
+        if chance * plan.config.count < SAMPLE:
+            sample.append(sampling.slot_draw(slot, plan.config.seed))
+    asked = [prompt for draw in sample for prompt in _prompts(plan, draw)]
+    tasks = list(_brainstorms(plan, sample))
+    shares = _shares(plan, ((asked, writing_calls), (tasks, brainstorm_calls)))
     return Estimate(
         draws=plan.config.count,
-        calls=calls,
+        calls=writing_calls + brainstorm_calls,
         brainstorm_calls=brainstorm_calls,
-        input_tokens=tokens_in,
-        output_tokens_low=low,
-        output_tokens_high=high,
-        usd_low=price_in + low * llm.output_usd_per_million / 1e6,
-        usd_high=price_in + high * llm.output_usd_per_million / 1e6,
+        input_tokens=sum(share.input_tokens for share in shares.values()),
+        output_tokens_low=sum(share.output_tokens_low for share in shares.values()),
+        output_tokens_high=sum(share.output_tokens_high for share in shares.values()),
+        usd=_sum([share.usd for share in shares.values()]),
         by_family=dict(families),
+        by_model=shares,
     )
 
 
-def _draw(plan: Plan, slot: sampling.Slot) -> Draw:
-    quota, language, index = slot
-    seed = plan.config.seed
-    return sampling.example_draw(quota.name, quota.family, quota.form, language, index, seed)
+def _shares(plan: Plan, samples: tuple[tuple[list[Prompt], int], ...]) -> dict[str, Share]:
+    """What each model is asked: samples of prompts, scaled to the calls that they stand for."""
+    sums: dict[str, list[float]] = {}
+    for prompts, calls in samples:
+        scale = calls / max(len(prompts), 1)
+        for prompt in prompts:
+            row = sums.setdefault(prompt.model, [0.0, 0.0, 0.0, 0.0])
+            for place, number in enumerate((1, _input_tokens(prompt), *_output_tokens(prompt))):
+                row[place] += scale * number
+    return {model: _share(plan, model, *map(round, row)) for model, row in sums.items()}
+
+
+def _share(plan: Plan, model: str, calls: int, tokens: int, low: int, high: int) -> Share:
+    usd = [
+        plan.prices.usd(model, tokens, out, batched=batched)
+        for batched in (False, True)
+        for out in (low, high)
+    ]
+    known = [price for price in usd if price is not None]
+    return Share(calls, tokens, low, high, Money(*known) if known else None)
+
+
+def _sum(prices: list[Money | None]) -> Money | None:
+    known = [price for price in prices if price is not None]
+    if len(known) < len(prices):
+        return None
+    return Money(
+        sum(price.low for price in known),
+        sum(price.high for price in known),
+        sum(price.batch_low for price in known),
+        sum(price.batch_high for price in known),
+    )
+
+
+def _brainstorms(plan: Plan, sample: list[Draw]) -> Iterator[Prompt]:
+    """The first prompts of the brainstorming calls that the sample's draws need."""
+    calls = [writing.brainstorm_of(plan, draw) for draw in sample if plan.form(draw).brainstorm]
+    for call in {call.id: call for call in calls}.values():
+        yield next(writing.brainstorm_steps(plan, call))
 
 
 def _prompts(plan: Plan, draw: Draw) -> list[Prompt]:
@@ -89,12 +138,14 @@ def _prompts(plan: Plan, draw: Draw) -> list[Prompt]:
     has_task = plan.form(draw).brainstorm is not None
     task = Task(draw.family, draw.language, "x" * 100, "", "") if has_task else None
     steps = writing.example_steps(plan, draw, task)
-    prompts = [next(steps)]
+    prompts: list[Prompt] = []
     try:
+        prompt = next(steps)
         while True:
-            fields = plan.form(draw).steps[prompts[-1].step].reply
+            prompts.append(prompt)
+            fields = plan.form(draw).steps[prompt.step].reply
             filler = {n: f.one_of[0] if f.one_of else _FILLER for n, f in fields.items()}
-            prompts.append(steps.send(Completion(json.dumps(filler))))
+            prompt = steps.send(Completion(json.dumps(filler)))
     except StopIteration:
         return prompts
 
@@ -104,6 +155,11 @@ def _input_tokens(prompt: Prompt) -> int:
 
 
 def _output_tokens(prompt: Prompt) -> tuple[int, int]:
+    limit = prompt.params.max_tokens
+    tasks = json.loads(prompt.schema)["properties"].get("tasks", {}).get("maxItems")
+    if prompt.step == "brainstorm" and tasks:
+        words = tasks * _WORDS_A_TASK
+        return min(limit, words), min(limit, 3 * words)
     asked = [
         int(number)
         for message in prompt.messages
@@ -111,8 +167,8 @@ def _output_tokens(prompt: Prompt) -> tuple[int, int]:
     ]
     fields = prompt.schema.count('"type": "string"')
     words = max(asked, default=40)
-    low = min(prompt.params.max_tokens, round(words * 1.3) + 20)
-    return low, min(prompt.params.max_tokens, max(low, round(words * 2.5 * max(fields - 1, 1))))
+    low = min(limit, round(words * 1.3) + 20)
+    return low, min(limit, max(low, round(words * 2.5 * max(fields - 1, 1))))
 
 
 def _tokens(text: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -101,32 +102,52 @@ class ReplyField(Frozen):
         return {"type": "string", **{key: n for key, n in bounds.items() if n is not None}}
 
 
-class Step(Frozen):
+class Sampling(Frozen):
+    """How a step's replies are sampled; null leaves it to the model's configuration.
+
+    `send_seed` false asks without a seed, for servers that refuse one.
+    """
+
+    temperature: float | None = Field(default=None, ge=0)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    max_tokens: int | None = Field(default=None, gt=0)
+    stop: tuple[str, ...] | None = None
+    send_seed: bool | None = None
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_stop(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+class Step(Sampling):
     """One request of a form: a template and the fields of its reply."""
 
     template: str
     reply: Mapping[str, ReplyField] = Field(min_length=1)
-    temperature: float | None = Field(default=None, ge=0)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    max_tokens: int | None = Field(default=None, gt=0)
 
     def reply_schema(self) -> str:
         """The JSON schema of the reply, as canonical JSON text."""
+        return self._schema
+
+    @cached_property
+    def _schema(self) -> str:
         return object_schema({name: field.reply_schema() for name, field in self.reply.items()})
 
 
-class Brainstorm(Frozen):
+class Brainstorm(Sampling):
     """The first of two steps: task descriptions, `tasks_per_call` in one reply."""
 
     template: str
     tasks_per_call: int = Field(default=20, gt=0)
     axes: Mapping[str, Axis] = {}
-    temperature: float | None = Field(default=None, ge=0)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    max_tokens: int | None = Field(default=None, gt=0)
 
     def reply_schema(self) -> str:
         """The JSON schema of `{"tasks": [...]}`, as canonical JSON text."""
+        return self._schema
+
+    @cached_property
+    def _schema(self) -> str:
         items = {"type": "array", "items": {"type": "string"}, "maxItems": self.tasks_per_call}
         return object_schema({"tasks": items})
 
@@ -141,11 +162,27 @@ class RecordTemplate(Frozen):
     label: str | None = None
 
 
+class Grounding(Frozen):
+    """What a family's examples are written from: passages of the user's own documents.
+
+    `passages` 2 gives each its neighbour too. `of` may be the first passage of every section, or of
+    every document, alone. `per_passage` null is the run's.
+    """
+
+    passages: Literal[1, 2] = 1
+    of: Literal["passages", "sections", "documents"] = "passages"
+    per_passage: int | None = Field(default=None, gt=0)
+    needs_examples: bool = False
+
+
 class Form(Frozen):
-    """One way to write a family's examples, in `languages` (all if empty)."""
+    """One way to write a family's examples, in `languages` (all if empty).
+
+    Without steps nothing is asked: the record is made of the passage, or of a brainstormed text.
+    """
 
     languages: tuple[str, ...] = ()
-    steps: Mapping[str, Step] = Field(min_length=1)
+    steps: Mapping[str, Step] = {}
     record: RecordTemplate
     brainstorm: Brainstorm | None = None
     axes: Mapping[str, Axis] = {}
@@ -160,9 +197,22 @@ class Family(Frozen):
     languages: Literal["one", "pair"] | tuple[str, ...] = "one"
     symmetric: bool = False
     in_batch: InBatch = "all"
+    grounded: Grounding | None = None
     axes: Mapping[str, Axis] = {}
     forms: Mapping[str, Form] = Field(min_length=1)
     filters: FilterSpec = {}
+
+    @field_validator("grounded", mode="before")
+    @classmethod
+    def _grounded(cls, value: Any) -> Any:
+        return {} if value is True else None if value is False else value
+
+    @model_validator(mode="after")
+    def _writes_something(self) -> Family:
+        if self.grounded is None and not all(form.steps for form in self.forms.values()):
+            message = "a form without steps needs a grounded family"
+            raise ValueError(message)
+        return self
 
     def axes_of(self, form: str) -> Mapping[str, Axis]:
         """The axes of an example: the family's, then those of the form alone."""

@@ -1,19 +1,20 @@
-"""Draws → records: live against a model, or replayed from the journal.
+"""Draws → records: the steps of many draws at once, each asked of a model or of the journal.
 
-`write` drives the steps of many draws at once against a pool; `replay` drives them one by one
-against the journal, in draw order. So `records.jsonl` depends on nothing but the journal.
+What is written depends on the answers alone, not on when they come: `write` gives every draw its
+number in the run's order, and whoever listens puts them in that order (`spool.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple, TypeVar
 
 from generator.errors import RequestFailed
 from generator.llm.journal import Journal
-from generator.llm.pool import Pool, cancelled, each
+from generator.llm.pool import cancelled, each
+from generator.llm.turns import Turns
 from generator.plan import Plan
 from generator.records import Completion, Draw, Prompt, Rejected, Task
 from generator.writing import (
@@ -23,92 +24,103 @@ from generator.writing import (
     brainstorm_of,
     brainstorm_steps,
     example_steps,
+    is_first_of_call,
     pick_task,
 )
 
 T = TypeVar("T")
+Ask = Callable[[Prompt], Awaitable[Completion]]
 UNANSWERED = "unanswered"
 # About 10 kB each. The draws of one call come close together: a few calls a language are in use.
 _BRAINSTORMS_HELD = 1024
 
 
-class OnOutcome(Protocol):
-    """Called once per finished draw, in any order."""
+class Written(NamedTuple):
+    """A draw that is done: its number in the run's order, and what came of it.
 
-    def __call__(self, draw: Draw, outcome: Outcome) -> None:
-        """Note the outcome of a draw."""
-
-
-async def write(plan: Plan, draws: Iterable[Draw], pool: Pool, on_outcome: OnOutcome) -> None:
-    """Answer every request of the draws, keeping the pool full; results are in the journal.
-
-    Raises LLMError as soon as the model cannot be used; what was answered stays.
+    `tasks` are those of its brainstorming call, at the call's first draw and nowhere else.
     """
-    tasks = _Brainstorms(plan, pool)
 
-    async def one(draw: Draw) -> None:
-        on_outcome(draw, await _example(plan, draw, tasks, pool))
+    number: int
+    draw: Draw
+    outcome: Outcome
+    tasks: tuple[Task, ...] = ()
+
+
+async def write(
+    plan: Plan,
+    draws: Iterable[tuple[int, Draw]],
+    ask: Ask,
+    on_written: Callable[[Written], None],
+    *,
+    limit: int,
+) -> None:
+    """Write the numbered draws, at most `limit` at once; each goes to `on_written` when it is done.
+
+    What there is to do with an answer (parsing, filters, the next prompt) takes longer than to read
+    and commit one: so it is done one piece in a turn of the event loop, and answers that have
+    arrived meanwhile go first. Raises LLMError as soon as the model cannot be used.
+    """
+    turns = Turns()
+
+    async def paced(prompt: Prompt) -> Completion:
+        answer = await ask(prompt)
+        await turns.wait()
+        return answer
+
+    tasks = _Brainstorms(plan, paced)
+
+    async def one(numbered: tuple[int, Draw]) -> None:
+        await turns.wait()
+        on_written(await _written(plan, *numbered, tasks, paced))
 
     try:
-        # Twice as many draws as slots: those that wait for a brainstorming call leave none idle.
-        await each(draws, one, limit=2 * pool.concurrency)
+        await each(draws, one, limit=limit)
     finally:
         await tasks.aclose()
 
 
-def replay(
-    plan: Plan, draws: Iterable[Draw], journal: Journal, on_task: Callable[[Task], None]
-) -> Iterator[tuple[Draw, Outcome]]:
-    """The outcome of every draw, in order, from the journal alone. Calls nothing.
+def from_journal(journal: Journal) -> Ask:
+    """Answers from the journal alone: what it has none of has failed, or is `unanswered`."""
 
-    `on_task` gets each brainstormed task once, at the first draw that needs its call.
-    """
-    held: OrderedDict[str, Tasks] = OrderedDict()
-    told: set[str] = set()
-    for draw in draws:
-        task: Task | Rejected | None = None
-        if plan.form(draw).brainstorm:
-            call = brainstorm_of(plan, draw)
-            if call.id not in held:
-                held[call.id] = _replayed(brainstorm_steps(plan, call), journal)
-                if len(held) > _BRAINSTORMS_HELD:
-                    held.popitem(last=False)
-            tasks = held[call.id]
-            if call.id not in told and not isinstance(tasks, Rejected):
-                told.add(call.id)
-                for each_task in tasks:
-                    on_task(each_task)
-            task = pick_task(plan, draw, tasks)
-        if isinstance(task, Rejected):
-            yield draw, task
-        else:
-            yield draw, _replayed(example_steps(plan, draw, task), journal)
+    async def answer(prompt: Prompt) -> Completion:
+        known = journal.get(prompt.key)
+        if known is None:
+            raise RequestFailed(*(journal.last_error(prompt.key) or (UNANSWERED, "")))
+        return known
+
+    return answer
 
 
-async def _example(plan: Plan, draw: Draw, tasks: _Brainstorms, pool: Pool) -> Outcome:
+async def _written(plan: Plan, number: int, draw: Draw, calls: _Brainstorms, ask: Ask) -> Written:
     if not plan.form(draw).brainstorm:
-        return await _drive(example_steps(plan, draw, None), pool.ask)
-    task = pick_task(plan, draw, await tasks.of(draw))
+        return Written(number, draw, await _drive(example_steps(plan, draw, None), ask))
+    tasks = await calls.of(draw)
+    task = pick_task(plan, draw, tasks)
     if isinstance(task, Rejected):
-        return task
-    return await _drive(example_steps(plan, draw, task), pool.ask)
+        return Written(number, draw, task)
+    told = tasks if isinstance(tasks, tuple) and is_first_of_call(plan, draw) else ()
+    return Written(number, draw, await _drive(example_steps(plan, draw, task), ask), told)
 
 
 class _Brainstorms:
     """Brainstorming calls, each made once however many draws wait for it."""
 
-    def __init__(self, plan: Plan, pool: Pool) -> None:
+    def __init__(self, plan: Plan, ask: Ask) -> None:
         self._plan = plan
-        self._pool = pool
-        self._held: OrderedDict[str, asyncio.Task[Tasks]] = OrderedDict()
+        self._ask = ask
+        self._held: OrderedDict[tuple[str, str, str, int], asyncio.Task[Tasks]] = OrderedDict()
 
     async def of(self, draw: Draw) -> Tasks:
-        call = brainstorm_of(self._plan, draw)
-        if call.id not in self._held:
-            steps = brainstorm_steps(self._plan, call)
-            self._held[call.id] = asyncio.create_task(_drive(steps, self._pool.ask))
+        step = self._plan.form(draw).brainstorm
+        index = draw.index // step.tasks_per_call if step else 0
+        key = (draw.family, draw.language, draw.passage, index)
+        call = self._held.get(key)
+        if call is None:
+            steps = brainstorm_steps(self._plan, brainstorm_of(self._plan, draw))
+            call = self._held[key] = asyncio.create_task(_drive(steps, self._ask))
             self._shrink()
-        return await asyncio.shield(self._held[call.id])
+        return call.result() if call.done() else await asyncio.shield(call)
 
     def _shrink(self) -> None:
         # A call dropped too early is only looked up in the journal again, once it is answered.
@@ -121,7 +133,7 @@ class _Brainstorms:
         await cancelled(self._held.values())
 
 
-async def _drive(steps: Steps[T], ask: Callable[[Prompt], Awaitable[Completion]]) -> T:
+async def _drive(steps: Steps[T], ask: Ask) -> T:
     try:
         prompt = next(steps)
         while True:
@@ -131,21 +143,6 @@ async def _drive(steps: Steps[T], ask: Callable[[Prompt], Awaitable[Completion]]
                 prompt = steps.throw(exc)
             else:
                 prompt = steps.send(completion)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-
-
-def _replayed(steps: Steps[T], journal: Journal) -> T:
-    try:
-        prompt = next(steps)
-        while True:
-            completion = journal.get(prompt.key)
-            if completion is not None:
-                prompt = steps.send(completion)
-            else:
-                reason, detail = journal.last_error(prompt.key) or (UNANSWERED, "")
-                prompt = steps.throw(RequestFailed(reason, detail))
     except StopIteration as stop:
         result: T = stop.value
         return result

@@ -1,6 +1,6 @@
 """Read this first: a run, as its stages composed.
 
-    tasks.yaml, prompts/ ─ make_plan ─ generate ─ filter ─ dedupe ─ collect ─ describe
+    tasks.yaml, prompts/ ─ plan ─ generate ─ filter ─ dedupe ─ collect ─ mine ─ describe ─ train
 
 Every function takes a `RunConfig` and works in `config.output`; run it again to go on where it
 was. The command line calls nothing else.
@@ -10,23 +10,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 from pathlib import Path
 
-from generator import stages
+from generator import stages, writestage
 from generator.config import RunConfig
+from generator.counts import Counts
 from generator.describe import describe
+from generator.errors import InputError
 from generator.filters import compile_rules
-from generator.llm.backends import open_llm
+from generator.llm.backends import open_models
 from generator.llm.base import LLM
+from generator.mineconfig import MineConfig
+from generator.minestage import mine_run as mine_stage
+from generator.mining import Mined
 from generator.plan import Plan, make_plan
 from generator.progress import Silent, Watch
-from generator.recordfile import RecordFile, read_records, write_whole
-from generator.records import Record, Rejected, content_id, to_json
+from generator.recordfile import read_records, write_whole
+from generator.records import Record, Rejected, to_json
 from generator.runs import RunFolder, open_run
-from generator.stages import Counts
+from generator.training import Trained, train_run, train_settings
 
 # A run that is to end with `keep` records draws this many times more at first.
 _FIRST_GUESS = 1.3
@@ -37,7 +42,9 @@ _LOWEST_YIELD = 0.02
 class Summary:
     """How a run ended: draws made, and what each stage passed on and rejected.
 
-    `short` is true where fewer records were kept than asked for with `keep`.
+    `short` is true where fewer records were kept than asked for with `keep`; `stopped` says why not
+    all draws were made (the budget), if so. `trained` is the embedder of a run that has a `train`
+    section, None where it has none or the budget stopped it.
     """
 
     folder: Path
@@ -47,6 +54,8 @@ class Summary:
     deduped: Counts
     notes: tuple[str, ...]
     short: bool
+    stopped: str = ""
+    trained: Trained | None = None
 
     @property
     def kept(self) -> int:
@@ -62,19 +71,23 @@ class Summary:
 def run(
     config: RunConfig, *, watch: Watch | None = None, open_model: Callable[[], LLM] | None = None
 ) -> Summary:
-    """The main job: from a configuration to a data set in `config.output`.
+    """The main job: from a configuration to a data set, and an embedder, in `config.output`.
 
     `open_model` gives the LLM (the configured back end when None). Raises UserError.
     """
     watch = watch or Silent()
-    plan = make_plan(config)
+    plan, settings = make_plan(config, watch), train_settings(config)
     for note in plan.notes:
         watch.note(note)
-    open_model = open_model or partial(open_llm, config.llm)
+    open_model = open_model or partial(open_models, config.llm, config.output)
     with open_run(config.output) as folder:
         folder.write_manifest(manifest(plan))
         summary = _until_kept(plan, folder, open_model, watch)
+        mine_stage(folder, config, watch)
         describe(plan, folder, summary.drawn)
+        if settings is not None and not summary.stopped:
+            trained = train_run(folder, config, settings, watch)
+            summary = replace(summary, trained=trained)
     return summary
 
 
@@ -83,10 +96,11 @@ def generate(
 ) -> Counts:
     """The first stage of a run alone: draws, requests, replies. Raises UserError."""
     plan = make_plan(config)
-    open_model = open_model or partial(open_llm, config.llm)
+    open_model = open_model or partial(open_models, config.llm, config.output)
     with open_run(config.output) as folder:
         folder.write_manifest(manifest(plan))
-        return stages.generate(plan, folder, config.count, open_model, watch or Silent())
+        count = plan.config.count
+        return writestage.generate(plan, folder, count, open_model, watch or Silent())
 
 
 def filter_run(config: RunConfig, *, watch: Watch | None = None) -> Counts:
@@ -94,7 +108,7 @@ def filter_run(config: RunConfig, *, watch: Watch | None = None) -> Counts:
     plan = make_plan(config)
     with open_run(config.output) as folder:
         folder.require_stage("generate")
-        return _filter(plan, folder, watch or Silent())
+        return stages.filter_records(plan, folder, watch or Silent())
 
 
 def dedupe_run(config: RunConfig, *, watch: Watch | None = None) -> Counts:
@@ -111,25 +125,39 @@ def describe_run(config: RunConfig) -> None:
     plan = make_plan(config)
     with open_run(config.output) as folder:
         folder.require_stage("filter")
-        stages.dedupe_records(
-            folder, config.dedupe, Silent()
-        )  # nothing to do, unless filtered anew
+        stages.dedupe_records(folder, config.dedupe, Silent())  # does nothing, unless filtered anew
         stages.collect(folder)
+        mine_stage(folder, config, Silent())
         describe(plan, folder, folder.drawn())
+
+
+def mine_run(config: RunConfig, *, watch: Watch | None = None) -> Mined:
+    """Mine for the records of a run, then statistics and data set anew. Raises UserError."""
+    config = config.model_copy(update={"mine": config.mine or MineConfig()})
+    plan = make_plan(config)
+    with open_run(config.output) as folder:
+        folder.require_stage("dedupe")
+        folder.write_manifest(manifest(plan))
+        stages.collect(folder)
+        mined = mine_stage(folder, config, watch or Silent())
+        if mined is None:
+            raise InputError(f"{folder.path}: kept no record to mine for", hint="raise count: -n")
+        describe(plan, folder, folder.drawn())
+        return mined
 
 
 def filter_file(source: Path, output: Path, config: RunConfig) -> Counts:
     """Filter a file of records: `records.jsonl` and `rejected.jsonl` in `output`."""
     plan = make_plan(config)
-    items = stages.filtered(
+    items = stages.filtered_all(
         read_records(source), lambda family: compile_rules(plan.filter_spec(family))
     )
-    return _write_both(items, output)
+    return write_both(items, output)
 
 
 def dedupe_file(source: Path, output: Path, config: RunConfig) -> Counts:
     """Deduplicate a file of records: `records.jsonl` and `rejected.jsonl` in `output`."""
-    return _write_both(stages.deduped(source, config.dedupe), output)
+    return write_both(stages.deduped(source, config.dedupe), output)
 
 
 def manifest(plan: Plan) -> dict[str, object]:
@@ -152,13 +180,14 @@ def _until_kept(
     config = plan.config
     count, keep = config.count, config.keep
     if keep is not None:
-        count = min(count, ceil(keep * _FIRST_GUESS))
+        guess = max(ceil(keep * _FIRST_GUESS), writestage.drawn(plan, folder))
+        count = min(count, guess)
     while True:
         summary = _stages(plan, folder, count, open_model, watch)
-        if keep is None or (summary.kept < keep and count == config.count):
+        if keep is None or summary.stopped or (summary.kept < keep and count == config.count):
             return summary
         if summary.kept >= keep:
-            exact = _draws_until(plan, folder, keep)
+            exact = stages.draws_until(folder, keep)
             return summary if exact == count else _stages(plan, folder, exact, open_model, watch)
         rate = max(summary.kept / count, _LOWEST_YIELD)
         count = min(config.count, count + ceil((keep - summary.kept) / rate * 1.1))
@@ -167,41 +196,25 @@ def _until_kept(
 def _stages(
     plan: Plan, folder: RunFolder, count: int, open_model: Callable[[], LLM], watch: Watch
 ) -> Summary:
-    generated = stages.generate(plan, folder, count, open_model, watch)
-    filtered = _filter(plan, folder, watch)
+    generated = writestage.generate(plan, folder, count, open_model, watch)
+    filtered = stages.filter_records(plan, folder, watch)
     deduped = stages.dedupe_records(folder, plan.config.dedupe, watch)
     stages.collect(folder)
     kept, keep = deduped.passed.total(), plan.config.keep
     return Summary(
         folder=folder.path,
-        drawn=count,
+        drawn=generated.seen.total() if generated.stopped else count,
         generated=generated,
         filtered=filtered,
         deduped=deduped,
         notes=plan.notes,
         short=keep is not None and kept < keep,
+        stopped=generated.stopped,
     )
 
 
-def _filter(plan: Plan, folder: RunFolder, watch: Watch) -> Counts:
-    specs = {quota.name: plan.filter_spec(quota.name) for quota in plan.quotas}
-    return stages.filter_records(folder, plan.chains.__getitem__, content_id(repr(specs)), watch)
-
-
-def _draws_until(plan: Plan, folder: RunFolder, keep: int) -> int:
-    """How many draws it took to keep `keep` records."""
-    from generator.records import draw_to_json  # noqa: PLC0415
-
-    records = RecordFile(folder.records)
-    last = records[keep - 1].provenance.draw
-    records.close()
-    for number, draw in enumerate(plan.draws(), start=1):
-        if draw_to_json(draw) == last:
-            return number
-    raise AssertionError(last)  # every record comes from a draw of the plan
-
-
-def _write_both(items: Iterable[Record | Rejected], output: Path) -> Counts:
+def write_both(items: Iterable[Record | Rejected], output: Path) -> Counts:
+    """Write what is kept and what is not: `records.jsonl` and `rejected.jsonl` in `output`."""
     counts = Counts()
     with (
         write_whole(output / "records.jsonl") as kept,

@@ -8,20 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import cached_property
 from pathlib import Path
 
 from generator import sampling
 from generator.config import RunConfig, find_taxonomy
+from generator.corpus.build import open_passages
 from generator.errors import ConfigError, TaxonomyError
-from generator.families import Family, FilterSpec, Form, Taxonomy
+from generator.families import FilterSpec, Form, Taxonomy
 from generator.filters import Chain, compile_rules
+from generator.grounding import Corpus
+from generator.modelconfig import Writer
+from generator.prices import Prices, read_prices, refuse_unpriced
+from generator.progress import Silent, Watch
 from generator.prompts import Renderer
+from generator.quotas import make_quotas, total_draws, with_at_most
 from generator.records import Draw, content_id
+from generator.runs import RunFolder
 from generator.sampling import Quota
 from generator.taxonomy import examine, taxonomy_error
-
-_FORM_ORDER = {"transformers": ("staged", "single")}
 
 
 @dataclass(frozen=True)
@@ -39,15 +44,37 @@ class Plan:
     languages: Mapping[str, float]
     chains: Mapping[str, Chain]
     notes: tuple[str, ...]
+    prices: Prices
+    corpus: Corpus | None = None
 
-    def draws(self, count: int | None = None) -> Iterator[Draw]:
-        """The first `count` draws (the configuration's `count` when None)."""
-        endless = sampling.draws(self.quotas, self.languages, self.config.seed)
-        return islice(endless, self.config.count if count is None else count)
+    def draws(self, count: int | None = None, start: int = 0) -> Iterator[Draw]:
+        """The first `count` draws (the configuration's `count` when None), from `start` on."""
+        end = self.config.count if count is None else count
+        return sampling.draws(self.quotas, self.languages, self.config.seed, start, end)
 
     def form(self, draw: Draw) -> Form:
         """The form that a draw is written in."""
         return self.taxonomy.families[draw.family].forms[draw.form]
+
+    def passage_variables(self, draw: Draw) -> dict[str, str]:
+        """What templates see of a draw's passages; nothing where it has none."""
+        return self.corpus.variables(draw) if self.corpus and draw.passage else {}
+
+    def writer(self, draw: Draw) -> Writer:
+        """The model that writes a draw: by the run's seed and the draw alone, never by load."""
+        llm = self.config.llm
+        if llm.brainstorm and draw.kind == "brainstorm":
+            return llm.brainstorm
+        return self.writer_of(draw.id) if llm.writers else llm.mixture[0]
+
+    def writer_of(self, draw_id: str) -> Writer:
+        """As `writer`, of an example draw by its id."""
+        name = sampling.choose(self._weights, "writer", str(self.config.seed), draw_id)
+        return self.config.llm.names[name]
+
+    @cached_property
+    def _weights(self) -> dict[str, float]:
+        return {name: writer.weight for name, writer in self.config.llm.names.items()}
 
     def template_hashes(self) -> dict[str, str]:
         """Hash by template, of every template that the run's forms name."""
@@ -56,12 +83,13 @@ class Plan:
     def writing_key(self) -> str:
         """A hash of all that decides the draws and the requests (not where they are sent)."""
         config = self.config
-        llm = config.llm.model_dump(include={"model", "temperature", "top_p", "max_tokens"})
+        llm = [writer.writing() for writer in config.llm.everyone]
         quotas = [
             (quota.name, quota.form, quota.share, quota.family.model_dump_json(exclude={"filters"}))
             for quota in self.quotas
         ]
-        parts = (config.seed, llm, config.llm.max_attempts, dict(self.languages), quotas)
+        corpus = self.corpus.key if self.corpus else ""
+        parts = (config.seed, llm, dict(self.languages), quotas, *([corpus] if corpus else []))
         names = {code: self.taxonomy.languages[code].name for code in self.languages}
         return content_id(repr(parts), repr(names), repr(self.template_hashes()))
 
@@ -80,11 +108,18 @@ class Plan:
         return list(dict.fromkeys(names))
 
 
-def make_plan(config: RunConfig) -> Plan:
-    """The plan of a run. Raises TaxonomyError, ConfigError or InputError with every problem."""
+def make_plan(config: RunConfig, watch: Watch | None = None) -> Plan:
+    """The plan of a run; its documents, if any, are read into its folder here.
+
+    Raises TaxonomyError, ConfigError or InputError with every problem.
+    """
     taxonomy, renderer, tasks_path = load_checked(config)
     languages = _languages(config, taxonomy)
-    quotas, notes = _quotas(config, taxonomy, languages)
+    corpus = _corpus(config, watch or Silent())
+    quotas, notes = make_quotas(config, taxonomy, languages, corpus)
+    config, lowered = with_at_most(config, total_draws(quotas))
+    prices = read_prices(config)
+    refuse_unpriced(config, prices)
     plan = Plan(
         config=config,
         taxonomy=taxonomy,
@@ -93,7 +128,9 @@ def make_plan(config: RunConfig) -> Plan:
         quotas=quotas,
         languages=languages,
         chains={},
-        notes=notes,
+        notes=notes + lowered,
+        prices=prices,
+        corpus=corpus,
     )
     return _with_chains(plan)
 
@@ -121,6 +158,18 @@ def _rule_problems(spec: FilterSpec, place: str) -> list[str]:
     return []
 
 
+def _corpus(config: RunConfig, watch: Watch) -> Corpus | None:
+    if config.corpus is None:
+        return None
+    watch.begin("corpus", None)
+
+    def on_document(documents: int, passages: int) -> None:
+        watch.status(f"{documents:,} documents · {passages:,} passages")
+
+    passages, found = open_passages(config.corpus, RunFolder(config.output), on_document)
+    return Corpus(config.corpus, passages, found, config.seed)
+
+
 def _with_chains(plan: Plan) -> Plan:
     try:
         chains = {quota.name: compile_rules(plan.filter_spec(quota.name)) for quota in plan.quotas}
@@ -144,51 +193,3 @@ def _languages(config: RunConfig, taxonomy: Taxonomy) -> dict[str, float]:
         code: taxonomy.languages[code].weight if weight is None else weight
         for code, weight in config.languages.items()
     }
-
-
-def _quotas(
-    config: RunConfig, taxonomy: Taxonomy, languages: Mapping[str, float]
-) -> tuple[tuple[Quota, ...], tuple[str, ...]]:
-    shares = config.families or {n: f.share for n, f in taxonomy.families.items() if f.share > 0}
-    unknown = sorted(set(shares) - set(taxonomy.families))
-    if unknown:
-        raise ConfigError(
-            f"families: unknown {', '.join(unknown)}",
-            hint=f"one of: {', '.join(taxonomy.families)}",
-        )
-    quotas, notes = [], []
-    for name, share in shares.items():
-        family = taxonomy.families[name]
-        if not sampling.language_keys(family, languages):
-            notes.append(f"{name} is left out: none of its languages is asked for")
-            continue
-        quotas.append(Quota(name, family, _form(config, name, family, set(languages)), share))
-    if not quotas:
-        raise ConfigError(
-            "no family is left to draw from",
-            hint="a family of language pairs needs two languages: --set languages=[en,ja]",
-            problems=tuple(notes),
-        )
-    return tuple(quotas), tuple(notes)
-
-
-def _form(config: RunConfig, name: str, family: Family, languages: set[str]) -> str:
-    fitting = [
-        form_name
-        for form_name, form in family.forms.items()
-        if not form.languages or languages <= set(form.languages)
-    ]
-    if config.form in fitting:
-        return config.form
-    if config.form not in {"auto", *family.forms}:
-        raise ConfigError(
-            f"family {name} has no form {config.form!r}",
-            hint=f"--set form=auto, or one of: {', '.join(family.forms)}",
-        )
-    if config.form != "auto" or not fitting:
-        raise ConfigError(
-            f"family {name} has no form {config.form!r} for {', '.join(sorted(languages))}",
-            hint="--set form=auto, or the languages of the form: docs/taxonomy.md",
-        )
-    wanted = _FORM_ORDER.get(config.llm.backend, ("single", "staged"))
-    return next((form for form in wanted if form in fitting), fitting[0])

@@ -26,6 +26,10 @@ class Watch(Protocol):
         """Something that a user should know."""
         ...
 
+    def status(self, line: str) -> None:
+        """Where a stage that counts no items stands; the next one takes its place."""
+        ...
+
 
 class Silent:
     """A watch that looks away."""
@@ -40,4 +44,7 @@ class Silent:
         """Nothing."""
 
     def note(self, message: str) -> None:
+        """Nothing."""
+
+    def status(self, line: str) -> None:
         """Nothing."""

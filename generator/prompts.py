@@ -6,12 +6,13 @@ every problem of a taxonomy's templates without rendering one. Knows no LLM and 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from jinja2 import (
     FileSystemLoader,
@@ -30,10 +31,15 @@ from generator.families import Family, Form, Language, Taxonomy
 from generator.records import Draw, Message, content_id
 
 Role = Literal["system", "user", "assistant"]
-# A private-use character: no role mark can come from a drawn value or a reply (see `_clean`).
+# A private-use character: no role mark can come from a drawn value or a reply (see `_render`).
 _MARK = "\ue000"
+_VARIABLE = re.compile(r"\s*\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}\s*")
 _TURN = re.compile(f"{_MARK}(system|user|assistant){_MARK}")
 LANGUAGE_VARIABLES = frozenset({"language", "text_language", "language_code", "text_language_code"})
+# Of grounded families besides; those of a second passage begin with "second_".
+PASSAGE_VARIABLES = frozenset(
+    {"passage", "document", "title", "heading", "title_path", "focus", "without_focus"}
+)
 # What an expression of a template may raise besides Jinja's own errors.
 _RENDERING = (
     TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError,
@@ -53,8 +59,12 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
             autoescape=False,
+            auto_reload=False,  # one run, one version of each
         )
         self._env.globals["turn"] = _turn
+        self._env.filters["fromjson"] = json.loads
+        # Jinja's own `tojson` is for HTML: it would escape every apostrophe.
+        self._env.filters["json"] = partial(json.dumps, ensure_ascii=False)
         self.folder = folder
         self._compiled = lru_cache(maxsize=None)(self._env.from_string)
 
@@ -72,6 +82,11 @@ class Renderer:
 
     def text(self, source: str, variables: Mapping[str, str]) -> str:
         """An inline template (of a family's `record`) rendered. Raises TaxonomyError."""
+        if "{" not in source:
+            return source.strip()
+        name = _alone(source)
+        if name in variables and not _holds_mark(variables):
+            return variables[name].strip()
         return self._render(self._compiled(source), source, variables).strip()
 
     @cache  # noqa: B019 - a renderer lives as long as its run
@@ -89,15 +104,16 @@ class Renderer:
         return problems
 
     def _check_form(self, family: Family, form: Form, form_name: str, place: str) -> Iterator[str]:
-        known = {*LANGUAGE_VARIABLES, *family.axes_of(form_name)}
-        yield from _taken(family.axes_of(form_name), f"{place} > axes")
+        given = {*LANGUAGE_VARIABLES, *_of_passages(family)}
+        known = {*given, *family.axes_of(form_name)}
+        yield from _taken(family.axes_of(form_name), f"{place} > axes", given)
         if form.brainstorm:
-            seen = {*LANGUAGE_VARIABLES, "tasks_per_call", *form.brainstorm.axes}
-            yield from _taken(form.brainstorm.axes, f"{place} > brainstorm > axes")
+            seen = {*given, "tasks_per_call", *form.brainstorm.axes}
+            yield from _taken(form.brainstorm.axes, f"{place} > brainstorm > axes", given)
             yield from self._check_file(form.brainstorm.template, seen, f"{place} > brainstorm")
             known.add("task")
         for step_name, step in form.steps.items():
-            yield from _taken(step.reply, f"{place} > steps > {step_name} > reply")
+            yield from _taken(step.reply, f"{place} > steps > {step_name} > reply", given)
             yield from self._check_file(step.template, known, f"{place} > steps > {step_name}")
             known |= set(step.reply)
         record = form.record
@@ -174,7 +190,9 @@ class Renderer:
 
     def _render(self, template: Template, name: str, variables: Mapping[str, str]) -> str:
         try:
-            return template.render({key: _clean(value) for key, value in variables.items()})
+            if _holds_mark(variables):
+                variables = {key: value.replace(_MARK, "") for key, value in variables.items()}
+            return template.render(variables)
         except _RENDERING as exc:
             raise _broken(f"template {name}: {exc}") from exc
 
@@ -192,10 +210,18 @@ def variables_of(draw: Draw, languages: Mapping[str, Language]) -> dict[str, str
     }
 
 
-def _taken(names: Iterable[str], place: str) -> Iterator[str]:
-    """A problem for each name that would hide a variable which every template has."""
+def _of_passages(family: Family) -> set[str]:
+    """The variables of a grounded family's passages."""
+    if family.grounded is None:
+        return set()
+    second = {f"second_{name}" for name in PASSAGE_VARIABLES}
+    return {"examples", *PASSAGE_VARIABLES, *(second if family.grounded.passages == 2 else ())}
+
+
+def _taken(names: Iterable[str], place: str, given: AbstractSet[str]) -> Iterator[str]:
+    """A problem for each name that would hide a variable which the template has anyway."""
     for name in names:
-        if name in LANGUAGE_VARIABLES or name == "turn":
+        if name in given or name == "turn":
             yield f"{place} > {name}: this name is taken; choose another"
 
 
@@ -232,8 +258,15 @@ def _role(text: str) -> Role:
     raise AssertionError(text)  # `_TURN` matches no other
 
 
-def _clean(value: Any) -> Any:
-    return value.replace(_MARK, "") if isinstance(value, str) else value
+def _holds_mark(variables: Mapping[str, str]) -> bool:
+    return _MARK in "".join(variables.values())
+
+
+@cache
+def _alone(source: str) -> str:
+    """The variable that a template is nothing but: no engine is needed to fill it in."""
+    found = _VARIABLE.fullmatch(source)
+    return found[1] if found else ""
 
 
 def _broken(message: str) -> TaxonomyError:

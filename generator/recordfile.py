@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from errno import ENOSPC, EROFS
 from pathlib import Path
+from shutil import copyfile
 from typing import TextIO, overload
 
 from pydantic import ValidationError
@@ -65,9 +66,9 @@ class RecordFile(Sequence[Record]):
         self._file.close()
 
 
-def read_lines(kind: type[Line], path: Path) -> Iterator[Line]:
-    """The items of a file that trine wrote. Raises InputError at the first line that is none."""
-    for number, line in _numbered(path):
+def read_lines(kind: type[Line], path: Path, start: int = 0) -> Iterator[Line]:
+    """The items of a file that trine wrote, from a byte on. Raises InputError where one is none."""
+    for number, line in _numbered(path, start):
         try:
             yield from_json(kind, line)
         except ValidationError as exc:
@@ -94,15 +95,18 @@ def read_records(path: Path) -> Iterator[Record | Rejected]:
 
 
 @contextmanager
-def write_whole(path: Path) -> Iterator[TextIO]:
+def write_whole(path: Path, *, extend: bool = False) -> Iterator[TextIO]:
     """A text file that appears under its name when the block ends well, and not at all otherwise.
 
-    Raises RunError where the disk is full or may not be written to.
+    `extend`: it begins with what is there. Raises RunError where the disk is full or may not be
+    written to.
     """
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", newline="\n") as file:
+        if extend:
+            copyfile(path, part)
+        with part.open("a" if extend else "w", encoding="utf-8", newline="\n") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -125,9 +129,10 @@ def disk_error(exc: OSError, path: Path) -> RunError:
     return RunError(f"{path}: cannot be written: {exc.strerror or exc}", hint=hint)
 
 
-def _numbered(path: Path) -> Iterator[tuple[int, bytes]]:
+def _numbered(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
     try:
         with path.open("rb") as file:
+            file.seek(start)
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield number, line.rstrip(b"\r\n")

@@ -9,26 +9,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter
 
 InBatch = Literal["all", "same_task", "none"]
-NegativeSource = Literal["llm", "random", "bm25", "dense", "human"]
+_sorted_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+NegativeSource = Literal["llm", "random", "bm25", "dense", "hybrid", "human"]
 
 
 def content_id(*parts: str) -> str:
     """A stable 128-bit id of some texts, as 32 hex digits; no two lists of parts share one."""
-    digest = blake2b(digest_size=16)
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "little"))
-        digest.update(data)
-    return digest.hexdigest()
+    texts = [part.encode("utf-8", "surrogatepass") for part in parts]
+    data = b"".join(len(text).to_bytes(8, "little") + text for text in texts)
+    return blake2b(data, digest_size=16).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Draw:
     """One example to write: `(family, version, language or pair, index)` and what follows from it.
 
@@ -44,12 +43,14 @@ class Draw:
     index: int
     kind: Literal["example", "brainstorm"] = "example"
     values: Mapping[str, str] = field(default_factory=dict)
+    passage: str = ""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The identity as one readable string: `short-long@1/single/en#7`."""
         mark = "b" if self.kind == "brainstorm" else ""
-        return f"{self.family}@{self.version}/{self.form}/{self.language}#{mark}{self.index}"
+        index = f"{self.passage}.{self.index}" if self.passage else str(self.index)
+        return f"{self.family}@{self.version}/{self.form}/{self.language}#{mark}{index}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """How a completion is sampled. `seed` is derived from draw, step and attempt."""
+    """How a completion is sampled; `extra`: more of a request's body, as canonical JSON text."""
 
     temperature: float = 1.0
     top_p: float = 1.0
     max_tokens: int = 1024
     seed: int = 0
+    stop: tuple[str, ...] = ()
+    extra: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prompt:
     """One request to an LLM: everything that decides its answer, and the draw it is for.
 
@@ -87,7 +90,7 @@ class Prompt:
     schema: str
     template: str = ""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The journal key: hash of model, messages, parameters, schema, draw, step and attempt."""
         params = self.params
@@ -99,18 +102,22 @@ class Prompt:
             self.draw,
             self.step,
             str(self.attempt),
+            *([f"{params.stop!r} {params.extra}"] if params.stop or params.extra else []),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A raw answer. `latency_s` is wall time in seconds; `finish_reason` as the API names it."""
+    """A raw answer; `cached_tokens` are among the prompt's, `reasoning_tokens` the completion's."""
 
     text: str
     finish_reason: str = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
     latency_s: float = 0.0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    batched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,15 +259,11 @@ def make_record(
 
 def draw_to_json(draw: Draw) -> str:
     """The draw as the JSON string that `Provenance.draw` holds (sorted, so bit-equal)."""
-    fields = {
-        "family": draw.family,
-        "version": draw.version,
-        "form": draw.form,
-        "language": draw.language,
-        "index": draw.index,
-        "values": dict(draw.values),
-    }
-    return json.dumps(fields, ensure_ascii=False, sort_keys=True)
+    names = ("family", "version", "form", "language", "index")
+    fields = {**{name: getattr(draw, name) for name in names}, "values": dict(draw.values)}
+    if draw.passage:
+        fields["passage"] = draw.passage
+    return _sorted_json(fields)
 
 
 def draw_values(record: Record) -> Mapping[str, str]:
@@ -273,15 +276,19 @@ def draw_values(record: Record) -> Mapping[str, str]:
     return values if isinstance(values, dict) else {}
 
 
-_ADAPTERS: dict[type, TypeAdapter[Any]] = {
-    kind: TypeAdapter(kind) for kind in (Record, Rejected, Task)
-}
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {k: TypeAdapter(k) for k in (Record, Rejected, Task)}
+_DUMP = {kind: adapter.serializer.to_json for kind, adapter in _ADAPTERS.items()}
 
 
 def to_json(item: Record | Rejected | Task) -> str:
     """One line of JSON, without the newline."""
-    line: bytes = _ADAPTERS[type(item)].dump_json(item)
-    return line.decode()
+    return to_json_bytes(item).decode()
+
+
+def to_json_bytes(item: Record | Rejected | Task) -> bytes:
+    """As `to_json`, in UTF-8."""
+    line: bytes = _DUMP[type(item)](item)
+    return line
 
 
 Line = TypeVar("Line", Record, Rejected, Task)

@@ -14,13 +14,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from generator.errors import RunError
 from generator.recordfile import disk_error, write_whole
 from generator.yamlfile import read_yaml
+
+
+class Begun(NamedTuple):
+    """What a stage has done already: its counts, and how many bytes of its source it has read."""
+
+    counts: dict[str, Any]
+    read_bytes: int
+    is_all: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +68,29 @@ class RunFolder:
         return self.path / "dataset"
 
     @property
+    def model(self) -> Path:
+        """The embedder that was trained on it."""
+        return self.path / "model"
+
+    @property
     def stats(self) -> Path:
         """The statistics as JSON."""
         return self.path / "stats.json"
+
+    @property
+    def passages(self) -> Path:
+        """The passages of the user's documents, a BEIR corpus."""
+        return self.path / "passages.jsonl"
+
+    @property
+    def skipped(self) -> Path:
+        """What of the documents gave no passage, and why."""
+        return self.path / "skipped.jsonl"
+
+    @property
+    def passage_index(self) -> Path:
+        """Where each passage stands in its file (`corpus/store.py`)."""
+        return self.path / "stages" / "passages.index"
 
     def stage(self, name: str) -> Path:
         """The records that a stage passed on."""
@@ -71,6 +99,10 @@ class RunFolder:
     def stage_rejected(self, name: str) -> Path:
         """The records that a stage did not pass on."""
         return self.path / "stages" / f"{name}.rejected.jsonl"
+
+    def stage_order(self, name: str) -> Path:
+        """Which of its items a stage passed on: "1" or "0" each."""
+        return self.path / "stages" / f"{name}.order"
 
     def marker(self, name: str) -> Path:
         """The marker of a finished stage."""
@@ -90,19 +122,38 @@ class RunFolder:
 
     def finished(self, name: str, key: str) -> dict[str, Any] | None:
         """The counts of a stage that is finished with this key, else None."""
-        try:
-            marker = json.loads(self.marker(name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        if marker.get("key") != key:
+        marker = self._marked(name, key)
+        if marker is None:
             return None
         counts: dict[str, Any] = marker["counts"]
         return counts
 
-    def finish(self, name: str, key: str, counts: Mapping[str, Any]) -> None:
-        """Mark a stage as finished; call it last."""
+    def begun(self, name: str, key: str, source: Path) -> Begun | None:
+        """What a stage with this key has done of a source, if that begins with what it read."""
+        marker = self._marked(name, key)
+        read = marker.get("source") if marker else None
+        if marker is None or read is None:
+            return None
+        if file_hash(source, read["bytes"]) != read["hash"]:
+            return None
+        return Begun(marker["counts"], read["bytes"], read["bytes"] == source.stat().st_size)
+
+    def _marked(self, name: str, key: str) -> dict[str, Any] | None:
+        try:
+            marker: dict[str, Any] = json.loads(self.marker(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return marker if marker.get("key") == key else None
+
+    def finish(
+        self, name: str, key: str, counts: Mapping[str, Any], source: Path | None = None
+    ) -> None:
+        """Mark a stage as finished, with the `source` that it has read; call it last."""
+        marker: dict[str, Any] = {"key": key, "counts": dict(counts)}
+        if source is not None:
+            marker["source"] = {"bytes": source.stat().st_size, "hash": file_hash(source)}
         with write_whole(self.marker(name)) as file:
-            json.dump({"key": key, "counts": dict(counts)}, file, indent=1, sort_keys=True)
+            json.dump(marker, file, indent=1, sort_keys=True)
 
     def unfinish(self, name: str) -> None:
         """Take a stage's marker away, before its files change."""
@@ -163,10 +214,12 @@ def _lines(path: Path) -> int:
         return sum(1 for _ in file)
 
 
-def file_hash(path: Path) -> str:
-    """A hash of a file's content."""
+def file_hash(path: Path, size: int | None = None) -> str:
+    """A hash of a file's content, or of its first `size` bytes."""
     digest = blake2b(digest_size=16)
+    left = path.stat().st_size if size is None else size
     with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
+        while left > 0 and (chunk := file.read(min(left, 1 << 20))):
             digest.update(chunk)
+            left -= len(chunk)
     return digest.hexdigest()

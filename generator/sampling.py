@@ -14,10 +14,11 @@ import heapq
 import random
 from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import accumulate
+from itertools import accumulate, islice
+from math import log
 from typing import NamedTuple
 
 from generator.families import Axis, Family
@@ -26,12 +27,25 @@ from generator.records import Draw
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A family in a run: its form and its weight among the others."""
+    """A family in a run: its form and its weight among the others.
+
+    `grounds` are what a grounded family's examples are written from, one a draw and in this order;
+    None for the others, which go on without end.
+    """
 
     name: str
     family: Family
     form: str
     share: float
+    grounds: Sequence[Ground] | None = None
+
+
+class Ground(NamedTuple):
+    """The `number`-th example of a family for one passage (its id; "a+b" for two)."""
+
+    passage: str
+    language: str
+    number: int
 
 
 class Slot(NamedTuple):
@@ -40,19 +54,32 @@ class Slot(NamedTuple):
     quota: Quota
     language: str
     number: int
+    passage: str = ""
 
 
-def draws(quotas: Sequence[Quota], languages: Mapping[str, float], seed: int) -> Iterator[Draw]:
-    """Example draws without end, in the run's order. `languages` maps codes to weights."""
-    for quota, language, number in slots(quotas, languages):
-        yield example_draw(quota.name, quota.family, quota.form, language, number, seed)
+def draws(
+    quotas: Sequence[Quota],
+    languages: Mapping[str, float],
+    seed: int,
+    start: int = 0,
+    stop: int | None = None,
+) -> Iterator[Draw]:
+    """Example draws in the run's order, without end where there is no `stop`.
+
+    `languages` maps codes to weights.
+    """
+    for slot in islice(slots(quotas, languages), start, stop):
+        yield slot_draw(slot, seed)
 
 
 def slots(quotas: Sequence[Quota], languages: Mapping[str, float]) -> Iterator[Slot]:
-    """The order of the draws alone, without end."""
+    """The order of the draws alone; it ends where all families are grounded.
+
+    A grounded family is one key of the order, whatever the languages of its passages.
+    """
     queue = []
     for quota in quotas:
-        keys = language_keys(quota.family, languages)
+        keys = {"": 1.0} if quota.grounds else language_keys(quota.family, languages)
         total = sum(keys.values())
         for language, weight in keys.items():
             rate = quota.share * weight / total
@@ -62,8 +89,35 @@ def slots(quotas: Sequence[Quota], languages: Mapping[str, float]) -> Iterator[S
     while queue:
         _, name, language, index, phase, rate, quota = queue[0]
         following = ((index + 1 + phase) / rate, name, language, index + 1, phase, rate, quota)
-        heapq.heapreplace(queue, following)
-        yield Slot(quota, language, index)
+        if quota.grounds is None:
+            heapq.heapreplace(queue, following)
+            yield Slot(quota, language, index)
+            continue
+        if index + 1 < len(quota.grounds):
+            heapq.heapreplace(queue, following)
+        else:
+            heapq.heappop(queue)
+        ground = quota.grounds[index]
+        yield Slot(quota, ground.language, ground.number, ground.passage)
+
+
+def slot_draw(slot: Slot, seed: int) -> Draw:
+    """The draw of a place in the order, with its axis values."""
+    quota, language, number, passage = slot
+    return example_draw(quota.name, quota.family, quota.form, language, number, seed, passage)
+
+
+def call_id(slot: Slot) -> str | None:
+    """The id of the brainstorming call that a place's draw needs; None where it needs none."""
+    quota, language, number, passage = slot
+    step = quota.family.forms[quota.form].brainstorm
+    if step is None:
+        return None
+    call = number // step.tasks_per_call
+    version = quota.family.version
+    return Draw(
+        quota.name, version, quota.form, language, call, kind="brainstorm", passage=passage
+    ).id
 
 
 def language_keys(family: Family, languages: Mapping[str, float]) -> dict[str, float]:
@@ -85,12 +139,18 @@ def language_keys(family: Family, languages: Mapping[str, float]) -> dict[str, f
 
 
 def example_draw(
-    name: str, family: Family, form: str, language: str, index: int, seed: int
+    name: str,
+    family: Family,
+    form: str,
+    language: str,
+    index: int,
+    seed: int,
+    passage: str = "",
 ) -> Draw:
-    """One example draw with its axis values."""
-    key = (name, family.version, form, language)
+    """One example draw with its axis values; those of one passage go through a cycle together."""
+    key = (name, family.version, form, language, *([passage] if passage else []))
     values = axis_values(family.axes_of(form), (str(seed), *map(str, key)), index)
-    return Draw(name, family.version, form, language, index, values=values)
+    return Draw(name, family.version, form, language, index, values=values, passage=passage)
 
 
 def brainstorm_draw(draw: Draw, family: Family, seed: int) -> Draw:
@@ -100,11 +160,10 @@ def brainstorm_draw(draw: Draw, family: Family, seed: int) -> Draw:
         message = f"{draw.family}/{draw.form} has no brainstorming"
         raise ValueError(message)
     call = draw.index // brainstorm.tasks_per_call
-    key = ("brainstorm", draw.family, draw.version, draw.form, draw.language)
+    passage = [draw.passage] if draw.passage else []
+    key = ("brainstorm", draw.family, draw.version, draw.form, draw.language, *passage)
     values = axis_values(brainstorm.axes, (str(seed), *map(str, key)), call)
-    return Draw(
-        draw.family, draw.version, draw.form, draw.language, call, kind="brainstorm", values=values
-    )
+    return replace(draw, index=call, kind="brainstorm", values=values)
 
 
 def task_index(draw: Draw, family: Family, tasks: int) -> int:
@@ -116,6 +175,17 @@ def task_index(draw: Draw, family: Family, tasks: int) -> int:
 def request_seed(seed: int, draw: str, step: str, attempt: int) -> int:
     """The sampling seed of a request, 31 bits, from the run's seed and its identity."""
     return int(uniform("request", str(seed), draw, step, str(attempt)) * 2**31)
+
+
+def choose(weights: Mapping[str, float], *key: str) -> str:
+    """One of the names, by weight and `key` alone.
+
+    Weighted rendezvous hashing: another name takes draws from all, and moves none between them.
+    """
+    if len(weights) == 1:
+        return next(iter(weights))
+    # Half a step up: the logarithm of 0 has no value.
+    return max(weights, key=lambda name: weights[name] / -log(uniform(*key, name) + 2**-54))
 
 
 def uniform(*parts: str) -> float:
@@ -141,11 +211,19 @@ def _value(axis: Axis, key: tuple[str, ...], index: int, avoid: str | None) -> s
         value = axis.values[order[place]]
         # The next of the lap stands in: still a pure function, and seldom needed.
         return axis.values[order[(place + 1) % len(order)]] if value == avoid else value
-    options = [i for i, value in enumerate(axis.values) if value != avoid]
-    weights = [axis.weights[i] if axis.weights else 1.0 for i in options]
-    sums = list(accumulate(weights))
+    options, sums = _options(axis.values, axis.weights, avoid)
     at = bisect(sums, uniform(*key, str(index)) * sums[-1])
-    return axis.values[options[min(at, len(options) - 1)]]
+    return options[min(at, len(options) - 1)]
+
+
+@lru_cache(maxsize=4096)
+def _options(
+    values: tuple[str, ...], weights: tuple[float, ...], avoid: str | None
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The values that may be drawn, and the running sums of their weights."""
+    options = [i for i, value in enumerate(values) if value != avoid]
+    sums = accumulate(weights[i] if weights else 1.0 for i in options)
+    return tuple(values[i] for i in options), tuple(sums)
 
 
 @lru_cache(maxsize=4096)

@@ -86,6 +86,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
 LETTERS_PER_CJK = 3
 
 _CJK = re.compile(f"[{CJK}]")
+_NO_ASCII_LETTER = bytes(code for code in range(128) if not chr(code).isalpha())
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
@@ -96,9 +97,9 @@ def _pattern(scripts: tuple[str, ...]) -> re.Pattern[str]:
 
 def letter_count(text: str) -> int:
     """Letters in the text; a Han or kana character counts as three."""
-    letters = sum(map(len, _LETTERS.findall(text)))
     if text.isascii():
-        return letters
+        return len(text.encode().translate(None, _NO_ASCII_LETTER))
+    letters = sum(map(len, _LETTERS.findall(text)))
     return letters + (LETTERS_PER_CJK - 1) * len(_CJK.findall(text))
 
 
@@ -110,6 +111,8 @@ def script_share(text: str, language: str) -> float | None:
     scripts = SCRIPTS.get(language)
     if scripts is None:
         return None
+    if text.isascii() and "Latn" in scripts:
+        return 1.0 if letter_count(text) else None
     others = letter_count(_pattern(scripts).sub("", text))
     if others == 0:  # nearly every text: counting its own letters can be left out
         return 1.0 if _pattern(scripts).search(text) else None

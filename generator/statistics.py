@@ -7,10 +7,11 @@ and no format; the card and the report read the dict.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from generator.dataset.diversity import UNIT, Sample, distinct
+from generator.modelyields import Yields, per_record
 from generator.records import Record, Rejected, content_id
 
 # Which step of the yield table a stage's rejections are missing from, in the order of the flow.
@@ -39,25 +40,34 @@ def statistics(
     records: Iterable[Record],
     rejected: Iterable[Rejected] = (),
     usage: Mapping[str, float] | None = None,
+    *,
+    model_usage: Mapping[str, Mapping[str, float]] | None = None,
+    writer_of: Callable[[str], str | None] = lambda _: None,
 ) -> Json:
     """The numbers of a run; lengths are characters, shares 0 to 1.
 
     `usage` is passed on (`prompt_tokens`, `completion_tokens`, `cost_usd`, …), with totals per
-    record kept added.
+    record kept added; `model_usage` is the same by model. `writer_of` names the model that a draw
+    without a record was for.
     """
     kept = _Kept()
+    writers = Yields()
     for record in records:
         kept.add(record)
+        writers.add(record.provenance.model)
     losses: Counter[tuple[str, str, str]] = Counter()
     for item in rejected:
         losses[item.stage, item.reason, item.family] += 1
+        model = item.record.provenance.model if item.record else writer_of(item.draw)
+        writers.add(model, STEP_AFTER.get(item.stage, "after"))
     return {
         "records": kept.families.total(),
         "rejected": losses.total(),
         "yield": _yield_table(kept.families, losses),
         **kept.to_dict(),
         "rejections": _rejections(losses),
-        "usage": _usage(usage or {}, kept.families.total()),
+        "usage": per_record(usage or {}, kept.families.total()),
+        "models": writers.to_dict(model_usage or {}),
     }
 
 
@@ -163,16 +173,6 @@ def _diversity(sample: Sample) -> Json:
         "distinct_1": distinct(sample, 1),
         "distinct_2": distinct(sample, 2),
     }
-
-
-def _usage(usage: Mapping[str, float], kept: int) -> Json:
-    result: Json = dict(sorted(usage.items()))
-    tokens = usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
-    if kept and tokens:
-        result["tokens_per_record"] = round(tokens / kept, 1)
-    if kept and usage.get("cost_usd"):
-        result["cost_usd_per_1000_records"] = round(1000 * usage["cost_usd"] / kept, 4)
-    return result
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:

@@ -18,7 +18,6 @@ from generator.prompts import variables_of
 from generator.records import (
     Completion,
     Draw,
-    Params,
     Prompt,
     Provenance,
     Record,
@@ -36,7 +35,7 @@ Tasks = tuple[Task, ...] | Rejected
 
 def example_steps(plan: Plan, draw: Draw, task: Task | None) -> Steps[Outcome]:
     """The steps of one example: its record, or why there is none."""
-    variables = variables_of(draw, plan.taxonomy.languages)
+    variables = variables_of(draw, plan.taxonomy.languages) | plan.passage_variables(draw)
     requests = []
     if task is not None:
         variables["task"] = task.text
@@ -57,7 +56,7 @@ def brainstorm_steps(plan: Plan, draw: Draw) -> Steps[Tasks]:
     if step is None:
         message = f"{draw.id} has no brainstorming"
         raise ValueError(message)
-    variables = variables_of(draw, plan.taxonomy.languages)
+    variables = variables_of(draw, plan.taxonomy.languages) | plan.passage_variables(draw)
     variables["tasks_per_call"] = str(step.tasks_per_call)
     reply = yield from _asked(plan, draw, "brainstorm", step, variables, "brainstorm", _tasks_of)
     if isinstance(reply, Rejected):
@@ -74,12 +73,26 @@ def brainstorm_of(plan: Plan, draw: Draw) -> Draw:
     return sampling.brainstorm_draw(draw, plan.taxonomy.families[draw.family], plan.config.seed)
 
 
+def is_first_of_call(plan: Plan, draw: Draw) -> bool:
+    """Whether an example draw is the first, in the run's order, that its brainstorming call serves.
+
+    The draws of one family and language come by their index, whatever lies between them.
+    """
+    step = plan.form(draw).brainstorm
+    return step is not None and draw.index % step.tasks_per_call == 0
+
+
 def pick_task(plan: Plan, draw: Draw, tasks: Tasks) -> Task | Rejected:
     """The task of an example draw among those of its call; rejected as the call was."""
     if isinstance(tasks, Rejected):
         detail = f"{tasks.draw}: {tasks.detail}"
         return _rejected(draw, tasks.stage, tasks.reason, detail, tasks.text)
     family = plan.taxonomy.families[draw.family]
+    step = plan.form(draw).brainstorm
+    if draw.passage and step and draw.index % step.tasks_per_call >= len(tasks):
+        # To use one twice would be another example of the same intent for the same passage.
+        detail = f"{len(tasks)} of {step.tasks_per_call} asked for"
+        return _rejected(draw, "brainstorm", "list_too_short", detail)
     return tasks[sampling.task_index(draw, family, len(tasks))]
 
 
@@ -94,7 +107,7 @@ def _asked(
 ) -> Steps[tuple[T, str] | Rejected]:
     """A step's reply and its journal key, asked for again while it does not parse."""
     rejected = _rejected(draw, stage, "not_asked", "")
-    for attempt in range(plan.config.llm.max_attempts):
+    for attempt in range(plan.writer(draw).max_attempts):
         prompt = _prompt(plan, draw, name, step, variables, attempt)
         try:
             completion = yield prompt
@@ -128,19 +141,14 @@ def _prompt(
     variables: dict[str, str],
     attempt: int,
 ) -> Prompt:
-    llm = plan.config.llm
+    writer = plan.writer(draw)
     return Prompt(
-        model=llm.model,
+        model=writer.model,
         draw=draw.id,
         step=name,
         attempt=attempt,
-        messages=plan.renderer.messages(step.template, variables),
-        params=Params(
-            temperature=llm.temperature if step.temperature is None else step.temperature,
-            top_p=llm.top_p if step.top_p is None else step.top_p,
-            max_tokens=step.max_tokens or llm.max_tokens,
-            seed=sampling.request_seed(plan.config.seed, draw.id, name, attempt),
-        ),
+        messages=writer.turns(plan.renderer.messages(step.template, variables)),
+        params=writer.params(step, sampling.request_seed(plan.config.seed, draw.id, name, attempt)),
         schema=step.reply_schema(),
     )
 
@@ -162,11 +170,12 @@ def _record(plan: Plan, draw: Draw, variables: dict[str, str], requests: tuple[s
         positives=tuple(render(text, variables) for text in form.record.positives),
         negatives=tuple(render(text, variables) for text in form.record.negatives),
         provenance=Provenance(
-            model=plan.config.llm.model,
+            model=plan.writer(draw).model if requests else None,
             templates=tuple(plan.renderer.hash(name) for name in templates),
             draw=draw_to_json(draw),
             seed=plan.config.seed,
             requests=requests,
+            passage=draw.passage or None,
         ),
     )
 

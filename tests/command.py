@@ -14,7 +14,8 @@ import pytest
 
 from generator.cli import main
 
-COMMAND = [sys.executable, "-c", "from generator.cli import main; main()"]
+CODE = "from generator.cli import main; main()"
+COMMAND = [sys.executable, "-c", CODE]
 
 
 class Ended(NamedTuple):
@@ -41,10 +42,10 @@ class Trine:
         return Ended(ended.value.code, out, err)
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
-    """`trine` in a process of its own."""
+def start(*arguments: object, before: str = "pass") -> subprocess.Popen[str]:
+    """`trine` in a process of its own; `before` is Python that it runs first."""
     return subprocess.Popen(
-        [*COMMAND, *map(str, arguments)],
+        [sys.executable, "-c", f"{before}; {CODE}", *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 

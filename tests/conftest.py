@@ -115,12 +115,15 @@ def small_taxonomy(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def mock_server() -> Iterator[StartServer]:
-    """Start mock servers: `mock_server("--latency", "0.01", "--rate-429", "0.1")`."""
+    """Start mock servers: `mock_server("--latency", "0.01", "--rate-429", "0.1")`.
+
+    `script="mock_batches.py"` starts a provider of batches instead.
+    """
     running: list[subprocess.Popen[str]] = []
 
-    def start(*flags: str, port: int = 0) -> MockServer:
+    def start(*flags: str, port: int = 0, script: str = "mock_openai.py") -> MockServer:
         port = port or _free_port()
-        command = [sys.executable, str(ROOT / "tests" / "mock_openai.py"), "--port", str(port)]
+        command = [sys.executable, str(ROOT / "tests" / script), "--port", str(port)]
         process = subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, text=True)
         running.append(process)
         assert process.stdout is not None

@@ -20,7 +20,9 @@ from generator.errors import ConfigError, InputError
 from generator.plan import make_plan
 
 _FOLDER = Path(__file__).parent.parent / "recipes"
-RECIPES = sorted(p for p in _FOLDER.glob("*.yaml") if not p.name.startswith("train-"))
+RECIPES = sorted(
+    p for p in _FOLDER.glob("*.yaml") if not p.name.startswith(("train-", "iterative"))
+)
 
 
 @pytest.fixture
@@ -179,10 +181,14 @@ def test_a_configuration_does_not_change() -> None:
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_the_recipes_load_and_have_a_plan(path: Path) -> None:
+def test_the_recipes_load_and_have_a_plan(path: Path, tmp_path: Path) -> None:
     """By path and by name; their families and languages are in the taxonomy."""
     config = load_config(path.stem, environ={})
     assert config == load_config(str(path), environ={})
+    if config.corpus:
+        (tmp_path / "docs").mkdir()
+        (tmp_path / "docs" / "a.md").write_text("# Rivers\n\nA river is water that flows.\n" * 9)
+        config = load_config(str(path), [f"corpus={tmp_path / 'docs'}", f"output={tmp_path}"], {})
     plan = make_plan(config)
     assert plan.quotas
     assert next(plan.draws()).family in {quota.name for quota in plan.quotas}

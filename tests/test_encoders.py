@@ -16,11 +16,12 @@ import pytest
 
 from generator import encoders
 from generator.cli import main
-from generator.cli.models import TRAINED_MARK, ModelFlags
+from generator.cli.models import ModelFlags
 from generator.encoders import Kind, Prompts, TextFile, Vectors, embed, embed_file, normalised
 from generator.encoders.openai import BATCH_SIZE, OpenAIEncoder
 from generator.encoders.sentence_transformers import SentenceTransformersEncoder
 from generator.errors import InputError, LLMError, MissingExtra, RunError, Unreachable
+from generator.models import TRAINED_MARK
 
 WORDS = [
     *("[PAD]", "[UNK]", ":"),

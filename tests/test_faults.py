@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.llm import openai
+from generator.llm import patience
 from tests.command import Trine, largest_file, recipe, start
 from tests.conftest import MockServer, StartServer
 
@@ -110,32 +110,50 @@ def test_a_run_killed_three_times_pays_for_what_was_in_flight(
     assert (len(drawn), len(set(drawn))) == (130, 130)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15)])
-def test_an_interrupted_run_keeps_its_answers(
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_finishes_what_is_in_flight(
     small_taxonomy: tuple[Path, Path],
     tmp_path: Path,
     mock_server: StartServer,
     trine: Trine,
     number: signal.Signals,
-    code: int,
 ) -> None:
-    """^C exits 130 with the command that resumes; SIGTERM ends it; the journal is sound."""
-    server = mock_server("--latency", "0.02")
+    """^C and SIGTERM: nothing more is sent, all that was is kept, and the words that resume."""
+    server = mock_server("--latency", "0.1")
     path = recipe(small_taxonomy, tmp_path, count=200, llm=asking(server))
     run = start("run", "-c", path, "-n", 200)
     wait_for(server, 80)
     run.send_signal(number)
     _, err = run.communicate()
-    assert run.returncode == code
+    assert run.returncode == 128 + number
     assert "Traceback" not in err
     assert "never retrieved" not in err
-    if number == signal.SIGINT:
-        assert f"To go on:\n  trine run -c {path} -n 200\n" in err
-    kept = answers(tmp_path / "run")
-    assert kept >= 80 - 2 * CONCURRENCY
+    assert "requests are in flight (again: drop them)" in err
+    assert f"To go on:\n  trine run -c {path} -n 200\n" in err
+    assert answers(tmp_path / "run") == server.stats()["requests"]
     assert trine("run", "-c", path).code == 0
-    assert server.stats()["repeated"] <= CONCURRENCY
+    assert server.stats()["repeated"] == 0
     assert len(draws_of(tmp_path / "run")) == 200
+
+
+def test_a_second_interrupt_drops_what_is_in_flight(
+    small_taxonomy: tuple[Path, Path], tmp_path: Path, mock_server: StartServer
+) -> None:
+    """It ends, though neither the server nor the first interrupt would end it within an hour."""
+    server = mock_server("--straggler-rate", "0.3", "--straggler-latency", "3600")
+    path = recipe(small_taxonomy, tmp_path, count=30, llm=asking(server))
+    run = start("run", "-c", path, before="from generator import interrupts as i; i.GRACE_S = 3600")
+    wait_for(server, 20)
+    while server.stats()["in_flight"] < CONCURRENCY:
+        time.sleep(0.005)
+    run.send_signal(signal.SIGINT)
+    assert run.stderr is not None
+    while "in flight" not in run.stderr.readline():
+        pass
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert answers(tmp_path / "run") == server.stats()["requests"] - CONCURRENCY
 
 
 def test_a_full_disk_stops_the_run_and_loses_nothing(
@@ -265,7 +283,7 @@ def test_a_server_that_is_not_there_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Exit 2 with the address and what to check; nothing is counted as rejected."""
-    monkeypatch.setattr(openai, "_BACKOFF", lambda _: 0.01)
+    monkeypatch.setattr(patience, "backoff_s", lambda _: 0.01)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         server = MockServer(taken.getsockname()[1])
@@ -298,7 +316,7 @@ def test_every_fault_at_once_is_accounted_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """429, 500, resets, bad bytes, broken and empty texts: each draw ends once, with its reason."""
-    monkeypatch.setattr(openai, "_BACKOFF", lambda _: 0.001)
+    monkeypatch.setattr(patience, "backoff_s", lambda _: 0.001)
     server = mock_server(
         "--latency", "0", "--retry-after", "0.01", "--rate-429", "0.05", "--rate-500", "0.05",
         "--rate-reset", "0.05", "--rate-truncated", "0.1", "--rate-garbage", "0.1",

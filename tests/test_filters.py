@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from generator.errors import TaxonomyError
-from generator.filters import RULES, Reject, apply, compile_rules
+from generator.filters import RULES, Reject, apply, compile_rules, repetition, says_little
 from generator.filters.chain import thresholds_of
 from generator.filters.length import Axis, Bounds, check, parse_range
 from generator.records import Draw, Provenance, Record, draw_to_json, make_record
+from generator.text import distinct, ngram_hashes, unspaced_share
 
 DOCUMENT = (
     "The harbour of Aberdeen was rebuilt after the flood of 1829. Engineers dug a new basin, moved "
@@ -458,3 +463,45 @@ def test_every_threshold_has_a_default() -> None:
     """A rule can be named with no thresholds at all."""
     for rule in RULES.values():
         assert all(p.default is not p.empty for p in thresholds_of(rule).values())
+
+
+SAID = st.lists(
+    st.sampled_from(
+        ["the", "And", "or", "and",
+         "river", "RIVER", "injuries", "a", ",", ", and", ".", "  ", "\n",
+         "The quiet river repairs the old bridge near the market", "x", "川", "---", "!"]
+    ),
+    max_size=60,
+).map(" ".join)  # fmt: skip
+
+
+@given(text=SAID)
+def test_a_stutter_is_found_as_the_pattern_finds_it(text: str) -> None:
+    """The look at equal neighbours, which comes first, hides none."""
+    found, expected = says_little._stutter(text), says_little._STUTTER.search(text)
+    assert (found and found.span()) == (expected and expected.span())
+
+
+@given(text=SAID, max_same=st.integers(0, 3), share=st.sampled_from([0.35, 0.9, 1.0]))
+def test_repetition_skips_no_measure_that_would_reject(
+    text: str, max_same: int, share: float
+) -> None:
+    """Against all three measures taken in full."""
+    line = repetition._RULED.sub(" ", text.casefold())
+    size = 8 if unspaced_share(line) > 1 / 3 else 20
+    hashes = ngram_hashes(line, min(size, max(4, len(line) // 5)))
+
+    def repeated(part: Any) -> float:
+        return 1 - distinct(part).size / part.size if part.size else 0.0
+
+    sentence, copies = repetition._most_frequent_sentence(line, size)
+    expected = (
+        repeated(hashes) > share
+        or repeated(hashes[-300:]) > 0.6
+        or (copies > max_same and copies * len(sentence) > 0.15 * len(line))
+    )
+    record = make_record(
+        family="f", task="t", language="en", query=text, positives=("fine",), negatives=()
+    )
+    found = repetition.check(record, {}, max_share=share, max_same_sentence=max_same)
+    assert (found is not None) == expected

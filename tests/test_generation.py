@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from generator import generation
 from generator.config import load_config
 from generator.errors import LLMError, RequestFailed
+from generator.generation import Written
 from generator.llm.journal import Journal
 from generator.llm.pool import Pool, Traffic
 from generator.llm.scripted import ScriptedLLM, plausible
 from generator.plan import Plan, make_plan
-from generator.records import Completion, Draw, Prompt, Record, Rejected, Task
+from generator.records import Completion, Prompt, Record, Rejected, Task
 from generator.writing import Outcome
 
 Answer = Callable[[Prompt], str]
@@ -34,22 +35,26 @@ def plan_of(small_taxonomy: tuple[Path, Path], count: int = 40, **flags: object)
 
 def live(plan: Plan, journal: Journal, llm: ScriptedLLM) -> tuple[dict[str, Outcome], Traffic]:
     """Write all draws; the outcome of each by its id, and what went through the pool."""
-    outcomes: dict[str, Outcome] = {}
-
-    def note(draw: Draw, outcome: Outcome) -> None:
-        assert draw.id not in outcomes
-        outcomes[draw.id] = outcome
-
     pool = Pool(llm, journal)
-    asyncio.run(generation.write(plan, plan.draws(), pool, note))
-    return outcomes, pool.traffic
+    found = written(plan, pool.ask, limit=2 * pool.concurrency)
+    return {done.draw.id: done.outcome for done in found}, pool.traffic
 
 
 def replayed(plan: Plan, journal: Journal) -> tuple[list[tuple[str, Outcome]], list[Task]]:
     """The outcomes in draw order and the tasks announced, from the journal alone."""
-    tasks: list[Task] = []
-    found = generation.replay(plan, plan.draws(), journal, tasks.append)
-    return [(draw.id, outcome) for draw, outcome in found], tasks
+    found = written(plan, generation.from_journal(journal), limit=3)
+    tasks = [task for done in found for task in done.tasks]
+    return [(done.draw.id, done.outcome) for done in found], tasks
+
+
+def written(plan: Plan, ask: generation.Ask, *, limit: int) -> list[Written]:
+    """All draws, each once, in the run's order, whatever the order in which they were done."""
+    found: list[Written] = []
+    draws = enumerate(plan.draws())
+    asyncio.run(generation.write(plan, draws, ask, found.append, limit=limit))
+    found.sort(key=lambda done: done.number)
+    assert [done.number for done in found] == list(range(plan.config.count))
+    return found
 
 
 def unruly(prompt: Prompt) -> str:
@@ -243,7 +248,7 @@ def test_an_error_of_the_model_stops_the_run_and_keeps_the_answers(
     with Journal(tmp_path / "j.sqlite") as journal:
         with pytest.raises(LLMError, match="withdrawn"):
             live(plan, journal, llm)
-        kept = journal.usage()["-"].requests
+        kept = journal.usage()["-", False].requests
     assert Dying.under_way == 0
     assert 5 <= kept <= len(llm.asked)
 

@@ -75,6 +75,7 @@ def _cases() -> dict[str, tuple[str, str, str]]:
     return {
         f"{name}.{form}.{code}": (name, form, code)
         for name, family in _plan().taxonomy.families.items()
+        if family.grounded is None
         for form in family.forms
         for code in _languages(name, family.languages)
     }
@@ -83,7 +84,7 @@ def _cases() -> dict[str, tuple[str, str, str]]:
 def _rendered() -> dict[str, str]:
     """File name → content, of every prompt."""
     taxonomy = _plan().taxonomy
-    plan = _plan(list(taxonomy.families))
+    plan = _plan([name for name, family in taxonomy.families.items() if family.grounded is None])
     files = {}
     for stem, (name, form, code) in _cases().items():
         family = taxonomy.families[name]

@@ -12,7 +12,7 @@ from conftest import SMALL_TASKS
 from generator.config import RunConfig, load_config
 from generator.describe import run_facts
 from generator.errors import ConfigError
-from generator.estimate import estimate
+from generator.estimate import Money, estimate
 from generator.llm.scripted import ScriptedLLM
 from generator.pipeline import generate
 from generator.plan import Plan, make_plan
@@ -198,19 +198,24 @@ def test_the_estimate_counts_the_calls_of_a_run(
     assert guess.draws == count == counts.seen.total()
     assert guess.by_family == dict(counts.seen)
     sent = sum(len(m.content) // 4 + 8 for prompt in model.asked for m in prompt.messages)
-    assert 0.6 * sent < guess.input_tokens < 1.8 * sent
+    assert 0.5 * sent < guess.input_tokens < 1.8 * sent
     assert 0 < guess.output_tokens_low <= guess.output_tokens_high
 
 
 def test_the_estimate_of_a_price_follows_the_tokens(small_taxonomy: Small) -> None:
-    """Dollars per million, in and out."""
+    """Dollars per million, in and out, and half of it through batches; unknown is not 0."""
     prices = {"llm__input_usd_per_million": 2.0, "llm__output_usd_per_million": 8.0}
-    free = estimate(plan_of(small_taxonomy))
-    guess = estimate(plan_of(small_taxonomy, **prices))
-    assert (free.usd_low, free.usd_high) == (0.0, 0.0)
-    assert guess.usd_low == (guess.input_tokens * 2 + guess.output_tokens_low * 8) / 1e6
-    assert guess.usd_high == (guess.input_tokens * 2 + guess.output_tokens_high * 8) / 1e6
-    assert replace(guess, usd_low=0.0, usd_high=0.0) == free
+    hosted = {"llm__backend": "openai", "llm__model": "mock"}
+    assert estimate(plan_of(small_taxonomy)).usd == Money(0, 0, 0, 0)  # on this machine
+    unknown = estimate(plan_of(small_taxonomy, **hosted))
+    assert (unknown.usd, unknown.by_model["mock"].usd) == (None, None)
+    guess = estimate(plan_of(small_taxonomy, **hosted, **prices))
+    low = (guess.input_tokens * 2 + guess.output_tokens_low * 8) / 1e6
+    high = (guess.input_tokens * 2 + guess.output_tokens_high * 8) / 1e6
+    assert guess.usd == Money(low, high, low / 2, high / 2)
+    assert guess.by_model["mock"].calls == guess.calls
+    bare = replace(guess.by_model["mock"], usd=None)
+    assert replace(guess, usd=None, by_model={"mock": bare}) == unknown
 
 
 def test_the_estimate_grows_with_the_count(small_taxonomy: Small) -> None:

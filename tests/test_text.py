@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator import langid
-from generator.scripts import RANGES, SCRIPTS, script_share
+from generator import content, langid
+from generator.scripts import RANGES, SCRIPTS, letter_count, script_share
 from generator.text import (
     contains_phrase,
+    count_distinct,
     jaccard,
     ngram_hashes,
+    ngram_keys,
     normalise,
     shared,
     shingles,
@@ -171,3 +176,44 @@ def test_related_languages() -> None:
     assert langid.is_known("en")
     assert not langid.is_known("ha")
     assert not langid.is_known("Hant")
+
+
+# What the fast paths for ASCII stand in for: the same over patterns, character by character.
+ANY_TEXT = st.text(st.sampled_from("aZ9_ .,-!?'\t\n\x1c\x00[]abé日ー")) | st.text()
+
+
+@given(text=ANY_TEXT)
+def test_the_fast_paths_measure_what_the_patterns_do(text: str) -> None:
+    """Words, letters and the normal form of ASCII texts, as of any."""
+    if not text.isascii():
+        text = text.encode("ascii", "ignore").decode()
+    assert word_count(text) == len(re.findall(r"[^\W_]\S*", text))
+    assert letter_count(text) == len(re.findall(r"[^\W\d_]", text))
+    folded = "".join(
+        " " if unicodedata.category(c)[0] in "PZC" and c not in "#%&@" else c
+        for c in text.casefold()
+    )
+    assert normalise(text) == " ".join(folded.split())
+    words = re.findall(r"[^\W_]+", text.casefold())
+    stems = [content.stem(word) for word in words if word not in content._STOP_WORDS]
+    expected = [found for found in stems if found not in content._stop_stems()]
+    assert content.content_words(text) == expected
+    assert content.content_words(text, 2) == expected[:2]
+
+
+@given(text=ANY_TEXT, size=st.integers(1, 30))
+def test_keys_of_runs_are_equal_where_the_runs_are(text: str, size: int) -> None:
+    """As many keys as runs, as many different ones as there are different runs."""
+    size = min(size, len(text))
+    runs = [text[i : i + size] for i in range(len(text) - size + 1)] if text else []
+    keys = ngram_keys(text, size) if text else ngram_keys("", 5)
+    assert len(keys) == len(runs)
+    assert count_distinct(keys) == len(set(runs))
+
+
+def test_shingles_compare_texts_in_and_out_of_ascii() -> None:
+    """One letter outside of ASCII changes the 5-grams that hold it, and no other."""
+    plain, accented = "the river and the market place " * 3, "the river and the markét place "
+    common = {plain.strip()[i : i + 5] for i in range(len(plain.strip()) - 4)}
+    common &= {accented.strip()[i : i + 5] for i in range(len(accented.strip()) - 4)}
+    assert shared(shingles(plain), shingles(accented)) == len(common) > 15

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import shlex
+import signal
 import sys
 import tempfile
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from generator.errors import TrineError, UserError
+from generator.errors import Interrupted, TrineError, UserError
 
-DONE, GATE_FAILED, BAD_INPUT, BUG, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, GATE_FAILED, BAD_INPUT, BUG = 0, 1, 2, 3  # and 128 + the number of a signal
 # A full or read-only disk, or a path that is of another kind than meant: no bug of trine.
 _DISK_ERRORS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -23,10 +27,12 @@ _DISK_ERRORS = frozenset(
 
 def run_guarded(group: click.Group, arguments: list[str] | None) -> int:  # noqa: PLR0911 - a table
     """Call a command; say what went wrong as the user needs it; return the exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = group.main(arguments, prog_name="trine", standalone_mode=False)
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        return _interrupted(sys.argv[1:] if arguments is None else arguments)
+        with _sigterm_as_interrupt():
+            code = group.main(arguments, prog_name="trine", standalone_mode=False, obj=given)
+    except (click.exceptions.Abort, KeyboardInterrupt) as exc:
+        return _interrupted(given, exc)
     except click.ClickException as exc:
         exc.show()
         return BAD_INPUT
@@ -56,10 +62,52 @@ def _tell(exc: UserError) -> None:
     click.echo(exc.hint, err=True)
 
 
-def _interrupted(arguments: list[str]) -> int:
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """SIGTERM ends the command as ^C does, with its own exit code."""
+
+    def end(number: int, _: object) -> None:
+        raise Interrupted(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupted(arguments: list[str], exc: BaseException) -> int:
+    signalled = exc if isinstance(exc, Interrupted) else exc.__cause__ or exc.__context__
+    number = signalled.number if isinstance(signalled, Interrupted) else signal.SIGINT
     command = shlex.join(["trine", *arguments])
     click.echo(f"\ninterrupted: every answer so far is kept. To go on:\n  {command}", err=True)
-    return INTERRUPTED
+    return 128 + number
+
+
+def tell_stopped(reason: str, caps: tuple[float | None, int | None]) -> None:
+    """Say that a budget is spent, and the command of this call with twice the cap."""
+    arguments: list[str] = click.get_current_context().find_root().obj or []
+    cost, tokens = caps
+    raised = [] if cost is None else ["--max-cost", f"{2 * cost:g}"]
+    raised += [] if tokens is None else ["--max-tokens", str(2 * tokens)]
+    if any("budget." in argument for argument in arguments):  # --set goes before flags
+        raised = [] if cost is None else ["--set", f"budget.max_cost_usd={2 * cost:g}"]
+        raised += [] if tokens is None else ["--set", f"budget.max_tokens={2 * tokens}"]
+    command = shlex.join(["trine", *_without_caps(arguments), *raised])
+    click.echo(f"stopped: {reason}. Every answer is kept. To go on:\n  {command}", err=True)
+
+
+def _without_caps(arguments: list[str]) -> Iterator[str]:
+    """The arguments but `--max-cost X`, `--max-cost=X` and the same of tokens."""
+    given = iter(arguments)
+    for argument in given:
+        if argument in {"--max-cost", "--max-tokens"}:
+            next(given, None)
+        elif not argument.startswith(("--max-cost=", "--max-tokens=")):
+            yield argument
 
 
 def _bug(exc: Exception) -> int:

@@ -5,20 +5,27 @@ from __future__ import annotations
 import click
 
 from generator import pipeline
+from generator.cli.errors import DONE, GATE_FAILED, tell_stopped
 from generator.cli.options import config_from, options
 from generator.cli.progress import ProgressLine
 
 
 @click.command("generate")
-@options("recipe", "model", "count", "output", "seed", "overrides", "tasks", "prompts", "quiet")
-def command(*, quiet: bool, **flags: object) -> None:
+@options(
+    "recipe", "model", "count", "output", "seed", "overrides", "tasks", "prompts",
+    "max_cost", "max_tokens", "quiet",
+)  # fmt: skip
+def command(*, quiet: bool, **flags: object) -> int:
     """Draw examples, ask the model and parse its replies; resumable.
 
     \b
       trine generate -c recipes/japanese.yaml -n 500 -o outputs/ja
     """  # noqa: D301 - \b keeps click from folding the lines
     config = config_from(**flags)  # type: ignore[arg-type]
-    with ProgressLine(config.llm, quiet=quiet) as progress:
+    with ProgressLine(quiet=quiet) as progress:
         counts = pipeline.generate(config, watch=progress)
     kept, rejected = counts.passed.total(), counts.rejected.total()
     click.echo(f"{kept:,} records, {rejected:,} rejected in {config.output}", err=True)
+    if counts.stopped:
+        tell_stopped(counts.stopped, config.budget.caps)
+    return GATE_FAILED if counts.stopped else DONE

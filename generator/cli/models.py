@@ -7,18 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from generator.config import api_key
-from generator.errors import MissingExtra
-
 if TYPE_CHECKING:
-    from generator.encoders import Encoder, Prompts
+    from generator.encoders import Encoder
 
-TRAINED_MARK = "trine.json"  # lies in a folder that `trine train` exported
 PLAIN_EVERY_S = 20.0
 
 _OPTIONS = (
@@ -43,22 +38,11 @@ class ModelFlags:
 
         A folder that trine trained goes through trine's own packed forward.
         """
-        from generator import encoders  # noqa: PLC0415 - `--help` needs no numpy
+        from generator.encoders import Prompts  # noqa: PLC0415 - `--help` needs no numpy
+        from generator.models import open_encoder  # noqa: PLC0415 - as above
 
-        prompts = encoders.Prompts(self.prompt, self.document_prompt)
-        if Path(name, TRAINED_MARK).is_file():
-            return _trained(Path(name), prompts)
-        return encoders.load(name, prompts=prompts, base_url=self.base_url, api_key=api_key())
-
-
-def _trained(folder: Path, prompts: Prompts) -> Encoder:
-    from generator.encoders.trained import TrainedEncoder  # noqa: PLC0415 - as above
-
-    try:
-        from generator.trainer.embedder import load_embedder  # noqa: PLC0415 - loads torch
-    except ImportError as exc:
-        raise MissingExtra(exc.name or "torch", "train") from exc
-    return TrainedEncoder(load_embedder(folder), folder.resolve().name, prompts=prompts)
+        prompts = Prompts(self.prompt, self.document_prompt)
+        return open_encoder(name, prompts=prompts, base_url=self.base_url)
 
 
 def model_options(function: Any) -> Any:
@@ -75,7 +59,9 @@ def model_options(function: Any) -> Any:
     return decorated
 
 
-def progress_line(*, quiet: bool = False) -> Callable[[str, int, int], None] | None:
+def progress_line(
+    *, quiet: bool = False, doing: str = "encoding "
+) -> Callable[[str, int, int], None] | None:
     """What encoding tells its progress to: a live line on a terminal, else one now and then."""
     if quiet:
         return None
@@ -83,7 +69,7 @@ def progress_line(*, quiet: bool = False) -> Callable[[str, int, int], None] | N
 
     def show(what: str, done: int, total: int) -> None:
         nonlocal shown
-        line = f"encoding {what} {done:,}/{total:,}"
+        line = f"{doing}{what} {done:,}/{total:,}"
         if live:
             click.echo(f"\r{line} ", nl=done == total, err=True)
         elif time.monotonic() - shown >= PLAIN_EVERY_S:

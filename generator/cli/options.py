@@ -33,6 +33,18 @@ _OPTIONS: dict[str, Decorator] = {
     "prompts": click.option(
         "--prompts", type=click.Path(path_type=Path), help="Prompts folder (prompts)."
     ),
+    "max_cost": click.option(
+        "--max-cost",
+        type=float,
+        metavar="USD",
+        help="Stop before this is spent (budget.max_cost_usd).",
+    ),
+    "max_tokens": click.option(
+        "--max-tokens",
+        type=int,
+        metavar="N",
+        help="Stop before so many tokens in and out (budget.max_tokens).",
+    ),
     "quiet": click.option("-q", "--quiet", is_flag=True, help="No progress."),
     "json": click.option("--json", "as_json", is_flag=True, help="Print JSON."),
 }
@@ -54,10 +66,13 @@ def config_from(
     recipe: str | None = None,
     overrides: tuple[str, ...] = (),
     model: str | None = None,
+    max_cost: float | None = None,
+    max_tokens: int | None = None,
     **flags: Any,
 ) -> RunConfig:
     """The configuration of the given options."""
-    keys = {"llm.model": model, **flags}
+    budget = {"budget.max_cost_usd": max_cost, "budget.max_tokens": max_tokens}
+    keys = {"llm.model": model, **budget, **flags}
     return load_config(recipe, overrides, **keys)
 
 
@@ -75,7 +90,7 @@ def _flat(stored: dict[str, Any]) -> dict[str, Any]:
     """Nested configuration as dotted keys, two levels deep, as flags come."""
     flat: dict[str, Any] = {}
     for key, value in stored.items():
-        if key in {"llm", "dedupe", "dataset"} and isinstance(value, dict):
+        if key in {"llm", "dedupe", "dataset", "mine"} and isinstance(value, dict):
             flat |= {f"{key}.{inner}": item for inner, item in value.items()}
         else:
             flat[key] = value

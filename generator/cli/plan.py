@@ -9,17 +9,20 @@ import click
 
 from generator.cli.options import config_from, options
 from generator.cli.tables import print_table
-from generator.estimate import estimate
-from generator.plan import make_plan
+from generator.estimate import Estimate, Money, Share, estimate
+from generator.plan import Plan, make_plan
 
 
 @click.command("plan")
-@options("recipe", "model", "count", "output", "seed", "overrides", "tasks", "prompts", "json")
+@options(
+    "recipe", "model", "count", "output", "seed", "overrides", "tasks", "prompts",
+    "max_cost", "max_tokens", "json",
+)  # fmt: skip
 def command(*, as_json: bool, **flags: object) -> None:
-    """Estimate calls, tokens and price of a run; call nothing.
+    """Estimate calls, tokens and price of a run, by model; call nothing.
 
     \b
-      trine plan -c recipes/e5-mistral.yaml --set llm.input_usd_per_million=2.5
+      trine plan -c recipes/e5-mistral.yaml -n 10000 --max-cost 5
     """  # noqa: D301 - \b keeps click from folding the lines
     config = config_from(**flags)  # type: ignore[arg-type]
     plan = make_plan(config)
@@ -29,16 +32,60 @@ def command(*, as_json: bool, **flags: object) -> None:
     if as_json:
         click.echo(json.dumps(asdict(found)))
         return
-    llm = config.llm
-    click.echo(f"{plan.tasks_path}, {plan.renderer.folder}; {llm.backend}: {llm.model}", err=True)
+    backends = ", ".join(f"{w.backend}: {w.model}" for w in config.llm.everyone)
+    click.echo(f"{plan.tasks_path}, {plan.renderer.folder}; {backends}", err=True)
     print_table(("family", "draws"), list(found.by_family.items()))
+    if len(found.by_model) > 1:
+        _print_models(found)
+    _print_total(plan, found)
+
+
+def _print_models(found: Estimate) -> None:
+    rows = [
+        (model, share.calls, share.input_tokens, _range(share), _usd(share.usd))
+        for model, share in found.by_model.items()
+    ]
+    print_table(("model", "calls", "input tokens", "output tokens", "price"), rows)
+
+
+def _print_total(plan: Plan, found: Estimate) -> None:
     rows = [
         ("calls", f"{found.calls:,} ({found.brainstorm_calls:,} of them brainstorming)"),
         ("input tokens", f"{found.input_tokens:,}"),
-        ("output tokens", f"{found.output_tokens_low:,} to {found.output_tokens_high:,}"),
+        ("output tokens", _range(found)),
+        ("price", _usd(found.usd)),
     ]
-    if found.usd_high:
-        rows.append(("price", f"${found.usd_low:,.2f} to ${found.usd_high:,.2f}"))
-    else:
-        rows.append(("price", "unknown: set llm.input_usd_per_million, llm.output_usd_per_million"))
+    if found.usd and found.usd.high:
+        through = Money(found.usd.batch_low, found.usd.batch_high, 0, 0)
+        rows.append(("price through batches", _usd(through)))
     print_table(("estimate", ""), rows)
+    unpriced = [model for model, share in found.by_model.items() if share.usd is None]
+    if unpriced:
+        click.echo(
+            f"note: {', '.join(unpriced)}: no price in {plan.prices.path}; add a line to your own"
+            " prices.yaml, or set llm.input_usd_per_million and llm.output_usd_per_million",
+            err=True,
+        )
+    _print_caps(plan, found)
+
+
+def _print_caps(plan: Plan, found: Estimate) -> None:
+    budget = plan.config.budget
+    tokens = found.input_tokens + found.output_tokens_high
+    if budget.max_cost_usd and found.usd:
+        batched = all(writer.backend == "batch" for writer in plan.config.llm.everyone)
+        high = found.usd.batch_high if batched else found.usd.high
+        if high > budget.max_cost_usd:
+            click.echo(f"note: the cap of ${budget.max_cost_usd:,.2f} may stop it", err=True)
+    if budget.max_tokens and tokens > budget.max_tokens:
+        click.echo(f"note: the cap of {budget.max_tokens:,} tokens may stop it", err=True)
+
+
+def _range(found: Estimate | Share) -> str:
+    return f"{found.output_tokens_low:,} to {found.output_tokens_high:,}"
+
+
+def _usd(price: Money | None) -> str:
+    if price is None:
+        return "unknown"
+    return f"${price.low:,.2f} to ${price.high:,.2f}" if price.high else "nothing by the token"

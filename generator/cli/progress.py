@@ -9,7 +9,6 @@ from typing import Self
 
 import click
 
-from generator.config import LLMConfig
 from generator.llm.pool import Traffic
 
 _PLAIN_EVERY_S = 20.0
@@ -19,12 +18,12 @@ _LIVE_EVERY_S = 0.2
 class ProgressLine:
     """A `Watch` that shows rate, kept, rejected, tokens, cost and time left."""
 
-    def __init__(self, llm: LLMConfig, *, quiet: bool = False) -> None:
-        self._llm = llm
+    def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._live = sys.stderr.isatty()
         self._stage = ""
         self._total: int | None = None
+        self._status = ""
         self._kept = self._rejected = 0
         self._traffic: Traffic | None = None
         self._start = self._shown = time.monotonic()
@@ -41,7 +40,7 @@ class ProgressLine:
     def begin(self, stage: str, total: int | None) -> None:
         """Start a stage's line."""
         self._end()
-        self._stage, self._total, self._traffic = stage, total, None
+        self._stage, self._total, self._traffic, self._status = stage, total, None, ""
         self._kept = self._rejected = 0
         self._start = time.monotonic()
         self._shown = self._start
@@ -52,10 +51,7 @@ class ProgressLine:
             self._kept += 1
         else:
             self._rejected += 1
-        now = time.monotonic()
-        if now - self._shown >= (_LIVE_EVERY_S if self._live else _PLAIN_EVERY_S):
-            self._shown = now
-            self._show()
+        self._show_now_and_then()
 
     def traffic(self, traffic: Traffic) -> None:
         """Show these counts from now on."""
@@ -66,6 +62,17 @@ class ProgressLine:
         if not self._quiet:
             self._clear()
             click.echo(f"note: {message}", err=True)
+
+    def status(self, line: str) -> None:
+        """Show this line of a stage, now or at its next turn."""
+        self._status = line
+        self._show_now_and_then()
+
+    def _show_now_and_then(self) -> None:
+        now = time.monotonic()
+        if now - self._shown >= (_LIVE_EVERY_S if self._live else _PLAIN_EVERY_S):
+            self._shown = now
+            self._show()
 
     def _show(self) -> None:
         if self._quiet:
@@ -79,6 +86,8 @@ class ProgressLine:
             click.echo(line, err=True)
 
     def _line(self) -> str:
+        if self._status:
+            return f"{self._stage}  {self._status}"
         done = self._kept + self._rejected
         elapsed = max(time.monotonic() - self._start, 1e-9)
         rate = done / elapsed
@@ -93,19 +102,17 @@ class ProgressLine:
     def _money(self) -> list[str]:
         traffic = self._traffic or Traffic()
         tokens = traffic.prompt_tokens + traffic.completion_tokens
-        cost = (
-            traffic.prompt_tokens * self._llm.input_usd_per_million
-            + traffic.completion_tokens * self._llm.output_usd_per_million
-        ) / 1e6
         journal = f" ({traffic.from_journal:,} from the journal)" if traffic.from_journal else ""
+        flow = traffic.flow()
         return [
             f"{traffic.answered:,} answers{journal}",
+            *([f"{flow.in_flight:,} of {flow.window:,} in flight"] if flow else []),
             f"{tokens:,} tokens",
-            *([f"${cost:.2f}"] if cost else []),
+            *([f"${traffic.cost_usd:.2f} so far"] if traffic.cost_usd else []),
         ]
 
     def _end(self) -> None:
-        if self._stage and self._kept + self._rejected:
+        if self._stage and (self._kept + self._rejected or self._status):
             self._show()
             if self._live and not self._quiet:
                 click.echo(err=True)

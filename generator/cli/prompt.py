@@ -43,36 +43,52 @@ def command(
     family_of(plan.taxonomy, family)
     prompts = [p for p in _prompts(plan, family, language, index) if step in {None, p.step}]
     if not prompts:
-        raise InputError(f"{family} has no step {step!r}", hint="leave --step out to see all")
+        what = f"step {step!r}" if step else "steps: it asks no model"
+        raise InputError(f"{family} has no {what}", hint="leave --step out to see all")
     for prompt in prompts:
         _print(prompt)
 
 
 def _prompts(plan: Plan, name: str, language: str | None, index: int) -> list[Prompt]:
     quota = plan.quotas[0]
-    code = language or next(iter(sampling.language_keys(quota.family, plan.languages)))
-    seed = plan.config.seed
-    draw = sampling.example_draw(name, quota.family, quota.form, code, index, seed)
+    draw = _draw(plan, language, index)
     prompts: list[Prompt] = []
     task = None
     if plan.form(draw).brainstorm:
-        call = sampling.brainstorm_draw(draw, quota.family, seed)
+        call = sampling.brainstorm_draw(draw, quota.family, plan.config.seed)
         prompts.append(next(writing.brainstorm_steps(plan, call)))
-        task = Task(name, code, "<task>", call.id, "")
+        task = Task(name, draw.language, "<task>", call.id, "")
     return prompts + _example_prompts(plan, draw, task)
+
+
+def _draw(plan: Plan, language: str | None, index: int) -> Draw:
+    """The `index`-th draw of the plan's one family (in that language, where it is not grounded)."""
+    quota, seed = plan.quotas[0], plan.config.seed
+    if quota.grounds is None:
+        code = language or next(iter(sampling.language_keys(quota.family, plan.languages)))
+        return sampling.example_draw(quota.name, quota.family, quota.form, code, index, seed)
+    if index >= len(quota.grounds):
+        raise InputError(
+            f"{quota.name} has {len(quota.grounds):,} draws", hint="a smaller --index, from 0"
+        )
+    ground = quota.grounds[index]
+    slot = sampling.Slot(quota, ground.language, ground.number, ground.passage)
+    return sampling.slot_draw(slot, seed)
 
 
 def _example_prompts(plan: Plan, draw: Draw, task: Task | None) -> list[Prompt]:
     """Every step's prompt, with `<field>` for each answer."""
     steps = writing.example_steps(plan, draw, task)
-    prompts = [next(steps)]
+    prompts: list[Prompt] = []
     try:
+        prompt = next(steps)
         while True:
-            fields = plan.form(draw).steps[prompts[-1].step].reply
+            prompts.append(prompt)
+            fields = plan.form(draw).steps[prompt.step].reply
             stand_in = {
                 name: f.one_of[0] if f.one_of else f"<{name}>" for name, f in fields.items()
             }
-            prompts.append(steps.send(Completion(json.dumps(stand_in))))
+            prompt = steps.send(Completion(json.dumps(stand_in)))
     except StopIteration:
         return prompts
 

@@ -7,34 +7,39 @@ from pathlib import Path
 import click
 
 from generator import pipeline
-from generator.cli.errors import DONE, GATE_FAILED
+from generator.cli.errors import DONE, GATE_FAILED, tell_stopped
 from generator.cli.options import config_from, options
 from generator.cli.progress import ProgressLine
 from generator.cli.report import print_summary
+from generator.cli.trained import print_trained
 
 
 @click.command("run")
 @options(
     "recipe", "model", "count", "keep", "output", "seed", "overrides", "tasks", "prompts",
-    "quiet", "json",
+    "max_cost", "max_tokens", "quiet", "json",
 )  # fmt: skip
 def command(*, quiet: bool, as_json: bool, **flags: object) -> int:
-    """Make a data set: draw, generate, filter, deduplicate, export.
+    """Make a data set: draw, generate, filter, deduplicate, export; train where the recipe says so.
 
     Run it again to go on where it was, or to add what a changed configuration asks for; what has
     been answered is never asked again.
 
     \b
       trine run -c quickstart
-      trine run -c recipes/japanese.yaml -m gpt-4o-mini -n 1000
+      trine run -c recipes/japanese.yaml -m gpt-4o-mini -n 1000 --max-cost 2
     """  # noqa: D301 - \b keeps click from folding the lines
     config = config_from(**flags)  # type: ignore[arg-type]
-    with ProgressLine(config.llm, quiet=quiet) as progress:
+    with ProgressLine(quiet=quiet) as progress:
         summary = pipeline.run(config, watch=progress)
     if not quiet:
         print_summary(summary)
+        if summary.trained is not None:
+            print_trained(summary.trained)
     if as_json:
         click.echo(Path(summary.folder / "stats.json").read_text(encoding="utf-8"))
-    if summary.short:
+    if summary.stopped:
+        tell_stopped(summary.stopped, config.budget.caps)
+    elif summary.short:
         click.echo(f"kept {summary.kept} of {config.keep} asked for: raise count (-n)", err=True)
-    return GATE_FAILED if summary.short else DONE
+    return GATE_FAILED if summary.short or summary.stopped else DONE

@@ -10,12 +10,10 @@ import click
 
 from generator.cli.models import ModelFlags, model_options, progress_line
 from generator.cli.options import options
-from generator.cli.tables import print_table
+from generator.cli.tables import one_line, print_table
 
 if TYPE_CHECKING:
     from generator.search.passages import Passage
-
-_SNIPPET_CHARS = 160
 
 
 @click.command("search")
@@ -77,16 +75,9 @@ def _print(found: list[tuple[Passage, float]], *, as_json: bool) -> None:
             click.echo(json.dumps(row, ensure_ascii=False))
     elif found:
         rows = [
-            (rank, f"{score:.4f}", passage.id, _snippet(passage.full))
+            (rank, f"{score:.4f}", passage.id, one_line(passage.full))
             for rank, (passage, score) in enumerate(found, start=1)
         ]
         print_table(("rank", "score", "id", "text"), rows)
     else:
         click.echo("nothing found: no passage shares a word with the query", err=True)
-
-
-def _snippet(text: str) -> str:
-    # A corpus may hold anything: control characters would reach the terminal.
-    line = "".join(char if char.isprintable() else " " for char in text)
-    line = " ".join(line.split())
-    return line if len(line) <= _SNIPPET_CHARS else line[: _SNIPPET_CHARS - 1] + "…"

@@ -9,8 +9,8 @@ import click
 
 from generator.cli.options import config_from, config_of_run, options
 from generator.config import RunConfig
+from generator.counts import Counts
 from generator.errors import InputError
-from generator.stages import Counts
 
 OnRun = Callable[[RunConfig], Counts]
 OnFile = Callable[[Path, Path, RunConfig], Counts]

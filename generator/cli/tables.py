@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+_LINE_CHARS = 160
+
 
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "", err: bool = False
@@ -29,3 +31,11 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.3f}".rstrip("0").rstrip(".")
     return f"{value:,}" if isinstance(value, int) else escape(str(value))
+
+
+def one_line(text: str) -> str:
+    """A text's beginning as one line that a terminal may show."""
+    # It may hold anything: control characters would reach the terminal.
+    line = "".join(char if char.isprintable() else " " for char in text)
+    line = " ".join(line.split())
+    return line if len(line) <= _LINE_CHARS else line[: _LINE_CHARS - 1] + "…"

@@ -31,6 +31,7 @@ def deduplicate(
     fields: Collection[Field] = ("query", "record"),
     near_threshold: float | None = NEAR_THRESHOLD,
     query_near_threshold: float | None = None,
+    known: Sequence[bool] = (),
 ) -> Deduped:
     """Which records to keep, and why the others go.
 
@@ -41,7 +42,9 @@ def deduplicate(
 
     Of a record with a label the query alone is looked at: labels repeat by design.
 
-    `records` may be backed by a file: it is iterated once, then read by position to verify.
+    `known` says of the first records, from an earlier pass, whether they are kept: the result is
+    about the others. `records` may be backed by a file: it is iterated once, then read by position
+    to verify.
     """
     unknown = set(fields) - set(get_args(Field))
     if unknown:
@@ -56,7 +59,7 @@ def deduplicate(
             near_index.add(_TEXTS[name](record))
     indexes: dict[str, Index] = {f"{name}_duplicate": index for name, index in exact.items()}
     indexes |= {f"{name}_near_duplicate": index for name, index in near.items()}
-    return drop_duplicates(len(records), indexes)
+    return drop_duplicates(len(records), indexes, known)
 
 
 def _near_indexes(

@@ -6,7 +6,7 @@ resembling something that was itself dropped (no chains).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from generator.dedupe.result import Deduped, Dropped
@@ -34,11 +34,19 @@ class Index(Protocol):
         ...
 
 
-def drop_duplicates(count: int, indexes: Mapping[str, Index]) -> Deduped:
-    """Pass `count` items through the indexes; the first that finds a partner gives the reason."""
+def drop_duplicates(
+    count: int, indexes: Mapping[str, Index], known: Sequence[bool] = ()
+) -> Deduped:
+    """Pass `count` items through the indexes; the first that finds a partner gives the reason.
+
+    Of the first items it is `known` whether they are kept: the result is about the others.
+    """
     kept: list[int] = []
     dropped: list[Dropped] = []
-    for item in range(count):
+    for item, is_kept in enumerate(known):
+        for index in indexes.values() if is_kept else ():
+            index.keep(item)
+    for item in range(len(known), count):
         drop = _first_match(item, indexes)
         if drop is not None:
             dropped.append(drop)

@@ -104,14 +104,18 @@ def _retrieval(
         documents = embed(model, texts, "document", None, progress)
         asked = embed(model, queries, "query", instruction, progress)
         found = exact_search(asked, documents, depth)
-    rankings = _rankings(task, found, depth - 1)
+    rankings = rank(task, found, depth - 1)
     measures = retrieval_measures(task, rankings, k)
     return Result(
         task.name, "retrieval", name, measures, len(rankings), task.total, rankings=rankings
     )
 
 
-def _rankings(task: RetrievalTask, found: Hits, depth: int) -> tuple[Ranking, ...]:
+def rank(task: RetrievalTask, found: Hits, depth: int = DEPTH) -> tuple[Ranking, ...]:
+    """What a search found for each query of the task, in trec_eval's order, the query left out.
+
+    Row i of `found` belongs to query i, and its indices are of the task's passages.
+    """
     rankings = []
     for row, query in enumerate(task.queries):
         indices, scores = found.row(row)

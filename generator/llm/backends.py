@@ -4,31 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
-from generator.config import Backend, LLMConfig, api_key
+from generator.config import api_key
 from generator.errors import MissingExtra
+from generator.llm.addresses import addresses
 from generator.llm.base import LLM
+from generator.llm.writers import Writers
+from generator.modelconfig import LLMConfig, ModelConfig
 
 
-def open_llm(config: LLMConfig) -> LLM:
-    """The configured model. Raises LLMError, or MissingExtra where its packages are missing."""
+def open_models(config: LLMConfig, folder: Path) -> LLM:
+    """All models of a run as one. What a back end must find again lies in the run's `folder`.
+
+    Raises LLMError, or MissingExtra where packages are missing.
+    """
+    places = {writer.model: writer for writer in config.everyone}
+    found = {name: open_llm(writer, folder) for name, writer in places.items()}
+    return Writers(found) if len(found) > 1 else next(iter(found.values()))
+
+
+def open_llm(config: ModelConfig, folder: Path = Path()) -> LLM:
+    """One model. Raises LLMError, or MissingExtra where its packages are missing."""
+    if config.backend == "batch":
+        return _batch(config, folder)
     return _BACKENDS[config.backend](config)
 
 
-def _openai(config: LLMConfig) -> LLM:
+def _batch(config: ModelConfig, folder: Path) -> LLM:
+    from generator.llm.batch import open_batches  # noqa: PLC0415 - as `_openai`
+
+    return open_batches(config, api_key(name=config.api_key_env), folder)
+
+
+def _openai(config: ModelConfig) -> LLM:
     from generator.llm.openai import OpenAILLM  # noqa: PLC0415 - loads a second of packages
 
     return OpenAILLM(
-        api_key=api_key(),
-        base_url=config.base_url,
-        concurrency=config.concurrency or 64,
+        addresses=addresses(config),
         timeout_s=config.timeout_s,
         max_retries=config.max_retries,
         structured=config.structured,
     )
 
 
-def _transformers(config: LLMConfig) -> LLM:
+def _transformers(config: ModelConfig) -> LLM:
     for package in ("torch", "transformers", "xgrammar"):
         try:
             import_module(package)
@@ -39,14 +59,26 @@ def _transformers(config: LLMConfig) -> LLM:
     return TransformersLLM(config.model, batch_size=config.batch_size)
 
 
-def _scripted(config: LLMConfig) -> LLM:
+def _vllm(config: ModelConfig) -> LLM:
+    from generator.llm.vllm import VllmLLM  # noqa: PLC0415 - as the others
+
+    return VllmLLM(
+        config.model,
+        config.vllm,
+        structured=config.structured,
+        concurrency=config.concurrency,
+    )
+
+
+def _scripted(config: ModelConfig) -> LLM:
     from generator.llm.scripted import ScriptedLLM  # noqa: PLC0415 - as the others
 
     return ScriptedLLM(concurrency=config.concurrency or 8)
 
 
-_BACKENDS: dict[Backend, Callable[[LLMConfig], LLM]] = {
+_BACKENDS: dict[str, Callable[[ModelConfig], LLM]] = {
     "openai": _openai,
     "transformers": _transformers,
+    "vllm": _vllm,
     "scripted": _scripted,
 }

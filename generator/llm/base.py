@@ -11,9 +11,20 @@ An answer that does not parse is no error here: the caller asks again with the n
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from generator.records import Completion, Prompt
+
+
+class Flow(NamedTuple):
+    """Requests in flight, how many may be at this moment, and how many wait to be sent.
+
+    A back end that decides such things has it as `flow`, for progress lines.
+    """
+
+    in_flight: int
+    window: int
+    waiting: int
 
 
 class LLM(Protocol):

@@ -1,15 +1,15 @@
 """Every answer of a run in one SQLite file, keyed by the request; errors beside them.
 
-An answer is committed before `record` returns: a killed run loses none. Commits of one turn of the
-event loop are grouped. Everything after the journal can be made again from it without a call.
+An answer is committed as it comes, before `record` returns: a killed run loses none. Everything
+after the journal can be made again from it without a call.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,13 +24,22 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, draw TEXT, step TEXT, attempt INTEGER, model TEXT, text TEXT,
     finish_reason TEXT, prompt_tokens INTEGER, completion_tokens INTEGER,
-    latency_s REAL, answered_at REAL
-) WITHOUT ROWID;
+    latency_s REAL, answered_at REAL,
+    cached_tokens INTEGER NOT NULL DEFAULT 0, reasoning_tokens INTEGER NOT NULL DEFAULT 0,
+    batched INTEGER NOT NULL DEFAULT 0
+);
 CREATE TABLE IF NOT EXISTS errors (
     key TEXT, draw TEXT, step TEXT, attempt INTEGER, reason TEXT, detail TEXT, at REAL
 );
 CREATE INDEX IF NOT EXISTS errors_by_key ON errors (key);
 """
+
+
+_INSERT = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_CHECKPOINT_EVERY = 500  # answers
+_LONGEST_LOG_PAGES = 16_384  # of 4 kB
+# Columns that the first journals did not have.
+_ADDED = ("cached_tokens", "reasoning_tokens", "batched")
 
 
 class Usage(NamedTuple):
@@ -40,6 +49,8 @@ class Usage(NamedTuple):
     prompt_tokens: int
     completion_tokens: int
     latency_s: float
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 class Journal:
@@ -51,7 +62,9 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._waiting: list[tuple[tuple[object, ...], asyncio.Future[None]]] = []
+        self._recorded = 0
+        self._mover = ThreadPoolExecutor(1, "journal")
+        self._moving: Future[int] | None = None
         with self._guard():
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
         try:
@@ -71,7 +84,14 @@ class Journal:
         self._db.execute("PRAGMA journal_mode=WAL")
         # NORMAL: safe against a killed process; a power cut may lose the last moments.
         self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.execute("PRAGMA wal_autocheckpoint=0")  # see `_checkpoint`
         self._db.executescript(_SCHEMA)
+        found = {row[1] for row in self._db.execute("PRAGMA table_info(answers)")}
+        for name in _ADDED:
+            if name not in found:
+                self._db.execute(
+                    f"ALTER TABLE answers ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0"
+                )
         if version == 0:
             self._db.execute(f"PRAGMA user_version={VERSION}")
 
@@ -81,63 +101,49 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
+        self._mover.shutdown()
         self._db.close()
 
     def get(self, key: str) -> Completion | None:
         """The answer to a request, if there is one."""
         with self._guard():
             row = self._db.execute(
-                "SELECT text, finish_reason, prompt_tokens, completion_tokens, latency_s"
-                " FROM answers WHERE key = ?",
+                "SELECT text, finish_reason, prompt_tokens, completion_tokens, latency_s,"
+                " cached_tokens, reasoning_tokens, batched FROM answers WHERE key = ?",
                 (key,),
             ).fetchone()
-        return Completion(*row) if row else None
+        return _completion(*row) if row else None
 
     async def record(self, prompt: Prompt, answer: Completion) -> Completion:
         """Commit an answer; returns what `get` will give, when it is on disk."""
-        answer = replace(answer, text=_storable(answer.text))
+        text = _storable(answer.text)
+        if text is not answer.text:
+            answer = replace(answer, text=text)
         row = (
-            prompt.key, prompt.draw, prompt.step, prompt.attempt, prompt.model, answer.text,
+            prompt.key, prompt.draw, prompt.step, prompt.attempt, prompt.model, text,
             answer.finish_reason, answer.prompt_tokens, answer.completion_tokens,
             answer.latency_s, time.time(),
+            answer.cached_tokens, answer.reasoning_tokens, answer.batched,
         )  # fmt: skip
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        if not self._waiting:
-            loop.call_soon(self._flush)
-        self._waiting.append((row, done))
-        await done
+        with self._guard():
+            self._db.execute(_INSERT, row)
+        self._recorded += 1
+        if self._recorded % _CHECKPOINT_EVERY == 0:
+            self._checkpoint()
         return answer
 
-    def _flush(self) -> None:
-        """Commit all that waits as one transaction; each waiter learns how it went."""
-        waiting, self._waiting = self._waiting, []
-        error: Exception | None = None
-        try:
-            with self._guard():
-                self._commit([row for row, _ in waiting])
-        except Exception as exc:  # noqa: BLE001 - every waiter raises it
-            error = exc
-        for _, done in waiting:
-            if done.done():  # the waiter was cancelled
-                continue
-            if error:
-                done.set_exception(error)
-            else:
-                done.set_result(None)
+    def _checkpoint(self) -> None:
+        """Move what is in the write-ahead log to its place, beside the run: it waits for the disk.
 
-    def _commit(self, rows: list[tuple[object, ...]]) -> None:
-        try:
-            self._db.execute("BEGIN")
-            self._db.executemany(
-                "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
-            )
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                with suppress(sqlite3.Error):  # the error at hand is the one to tell
-                    self._db.execute("ROLLBACK")
-            raise
+        As long as answers come the log is never empty and so grows. When it is long, the little
+        that is left is moved here, and it begins anew.
+        """
+        if self._moving is not None and not self._moving.done():
+            return
+        if self._moving is not None and self._moving.result() > _LONGEST_LOG_PAGES:
+            with self._guard():
+                self._db.execute("PRAGMA wal_checkpoint(RESTART)")
+        self._moving = self._mover.submit(_moved, self.path)
 
     def log_error(self, prompt: Prompt, reason: str, detail: str) -> None:
         """Note a request that failed for good. It is no answer: a later run asks again."""
@@ -157,14 +163,21 @@ class Journal:
             ).fetchone()
         return row
 
-    def usage(self) -> dict[str, Usage]:
-        """What the answers of each model cost."""
+    def draws(self) -> set[str]:
+        """The ids of the draws (not of brainstorming calls) that have an answer."""
+        with self._guard():
+            rows = self._db.execute("SELECT DISTINCT draw FROM answers WHERE step != 'brainstorm'")
+            return {row[0] for row in rows}
+
+    def usage(self) -> dict[tuple[str, bool], Usage]:
+        """What the answers cost, by model and by whether they came through a batch."""
         with self._guard():
             rows = self._db.execute(
-                "SELECT model, count(*), sum(prompt_tokens), sum(completion_tokens), sum(latency_s)"
-                " FROM answers GROUP BY model ORDER BY model"
+                "SELECT model, batched, count(*), sum(prompt_tokens), sum(completion_tokens),"
+                " sum(latency_s), sum(cached_tokens), sum(reasoning_tokens)"
+                " FROM answers GROUP BY model, batched ORDER BY model, batched"
             ).fetchall()
-        return {model: Usage(*rest) for model, *rest in rows}
+        return {(model, bool(batched)): Usage(*rest) for model, batched, *rest in rows}
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -172,6 +185,25 @@ class Journal:
             yield
         except sqlite3.Error as exc:
             raise journal_error(self.path, exc) from exc
+
+
+def _completion(
+    text: str, reason: str, asked: int, written: int, latency_s: float, *rest: int
+) -> Completion:
+    cached, reasoning, batched = rest
+    return Completion(text, reason, asked, written, latency_s, cached, reasoning, bool(batched))
+
+
+def _moved(path: Path) -> int:
+    """Checkpoint as far as goes without anybody waiting; how long the log is, in pages."""
+    with suppress(sqlite3.Error):  # of a full disk the next answer will tell
+        db = sqlite3.connect(path)
+        try:
+            pages: int = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+        finally:
+            db.close()
+        return pages
+    return 0
 
 
 def _storable(text: str) -> str:

@@ -1,242 +1,197 @@
-"""Any OpenAI-compatible endpoint, through the `openai` package on its aiohttp transport.
+"""Any OpenAI-compatible server, or several: requests go through a gate, failures are repeated.
 
 Transport failures repeat the same request, with `Retry-After` where the server sends it and
-exponential waits with jitter otherwise; an outage and a rate limit are waited out. A server that
-refuses `response_format` is asked for plain text from then on. Knows no journal, no draw and no
+exponential waits with jitter otherwise; an outage and a rate limit are waited out. A request that
+waits holds no place in flight, and where its server is away it goes to another one. What a server
+refuses (`response_format`, `max_tokens`) it is not sent again. Knows no journal, no draw and no
 parsing.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
 
-import aiohttp
 import httpx2
 import openai
-from openai import AsyncOpenAI, DefaultAioHttpClient
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
+from openai import AsyncOpenAI
 
 from generator.errors import LLMError, RequestFailed, Unreachable
+from generator.llm.addresses import Address
+from generator.llm.base import Flow
+from generator.llm.bodies import Dialect
+from generator.llm.endpoints import Endpoint, Ticket
+from generator.llm.expected import Expected
+from generator.llm.failures import FAILURES, is_away, is_busy, is_transient, meaning
+from generator.llm.gate import Gate
+from generator.llm.meters import Meters
+from generator.llm.patience import Patience
+from generator.llm.replies import read_reply
+from generator.llm.watching import watch
+from generator.llm.window import Window
+from generator.llm.wire import Reply, Wire
 from generator.records import Completion, Prompt
 
-MAX_WAIT_S = 60.0
-CONNECT_TIMEOUT_S = 5.0
-# Beyond `max_retries`, in seconds of waiting: how long a server that has answered before may be
-# away, and how long one may say that it has had too many requests.
-OUTAGE_S = 60.0
-RATE_LIMITED_S = 900.0
-_BACKOFF = wait_random_exponential(multiplier=0.5, max=10.0)
-_RETRIED_STATUS = frozenset({408, 409, 425, 429})
-_OUTAGE_STATUS = frozenset({502, 503, 504})
-_TRANSPORT = (openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError)
-_FAILURES = (openai.OpenAIError, *_TRANSPORT, ValueError)
+_OPENAI = "https://api.openai.com/"
 
 
 class OpenAILLM:
-    """An LLM behind `base_url` (OpenAI's own when None). The key never shows in a repr."""
+    """An LLM behind `base_url`, or behind several `addresses`. No key ever shows in a repr.
+
+    Raises LLMError for OpenAI's own address without a key.
+    """
 
     def __init__(
         self,
         *,
-        api_key: str | None,
+        api_key: str | None = None,
         base_url: str | None = None,
-        concurrency: int = 64,
+        concurrency: int | None = None,
+        addresses: Sequence[Address] = (),
         timeout_s: float = 120.0,
         max_retries: int = 6,
         structured: bool = True,
-        client: AsyncOpenAI | None = None,
     ) -> None:
-        if api_key is None and base_url is None and client is None:
-            raise LLMError("no API key", hint="export OPENAI_API_KEY=… (or --set llm.base_url=…)")
-        self.concurrency = concurrency
-        self._structured = structured
+        self._endpoints = [
+            _endpoint(address, timeout_s=timeout_s, structured=structured)
+            for address in addresses or [Address(base_url, api_key, concurrency=concurrency)]
+        ]
+        self._gate = Gate(self._endpoints)
+        self._expected = Expected()
         self._max_retries = max_retries
-        self._reached = False
-        self._place = base_url or "https://api.openai.com/v1"
-        limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
-        self._client = client or AsyncOpenAI(
-            api_key=api_key or "none",
-            base_url=base_url,
-            max_retries=0,  # tenacity retries: one place decides
-            timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
-            http_client=DefaultAioHttpClient(limits=limits, timeout=timeout_s),
-        )
+        self._watching: list[asyncio.Task[None]] | None = None
 
     def __repr__(self) -> str:
-        return f"OpenAILLM({self._place!r}, concurrency={self.concurrency})"
+        places = ", ".join(repr(endpoint.wire.place) for endpoint in self._endpoints)
+        return f"OpenAILLM({places})"
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests to have under way: those in flight, and some that wait to be again."""
+        most = sum(endpoint.window.most for endpoint in self._endpoints)
+        return most + -(-most // 4)
+
+    @property
+    def flow(self) -> Flow:
+        """How many requests are in flight, may be, and wait."""
+        windows = [endpoint.window for endpoint in self._endpoints if endpoint.health.is_well]
+        return Flow(
+            in_flight=sum(endpoint.window.in_flight for endpoint in self._endpoints),
+            window=sum(window.size for window in windows),
+            waiting=self._gate.waiting,
+        )
 
     async def complete(self, prompt: Prompt) -> Completion:
         """The answer to one prompt. Raises LLMError or RequestFailed."""
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(_is_transient),
-            wait=_wait,
-            stop=self._is_enough,
-            reraise=True,
-        )
-        try:
-            async for attempt in retrying:
-                with attempt:
-                    return await self._send(prompt)
-        except _FAILURES as exc:
-            raise self._meaning(exc) from exc
-        raise AssertionError  # the loop returns or raises
+        if self._watching is None:
+            self._watch()
+        patience = Patience(self._max_retries)
+        tokens, again = self._expected.tokens(prompt), False
+        while True:
+            ticket = await self._gate.admit(tokens, again=again)
+            body = ticket.endpoint.dialect.body(prompt)
+            try:
+                return await self._send(prompt, body, ticket)
+            except FAILURES as exc:
+                await self._wait(exc, body, ticket.endpoint, patience)
+            again = True
 
-    async def _send(self, prompt: Prompt) -> Completion:
-        structured = self._structured
-        start = time.perf_counter()
+    async def _send(self, prompt: Prompt, body: bytes, ticket: Ticket) -> Completion:
         try:
-            # Not `chat.completions.create`: checking the schema's types takes it a millisecond.
-            reply = await self._client.post(
-                "/chat/completions", body=_body(prompt, structured), cast_to=httpx2.Response
-            )
-        except openai.APIStatusError as exc:
-            self._reached = True
-            if structured and _is_about_format(exc):
-                self._structured = False
-                return await self._send(prompt)
+            reply = await ticket.endpoint.wire.post(body)
+            now = time.monotonic()
+            answer = read_reply(reply.content, now - ticket.sent_at)
+        except FAILURES as exc:
+            _learn_from_failure(ticket, exc, time.monotonic())
             raise
-        self._reached = True
-        return _completion(json.loads(reply.content), time.perf_counter() - start)
+        else:
+            self._expected.learn(prompt, answer.completion_tokens)
+            _learn_from_answer(ticket, reply, answer, now)
+            return answer
+        finally:
+            self._gate.leave(ticket)
 
-    def _is_enough(self, state: RetryCallState) -> bool:
-        # A server that has never answered is more likely a wrong address than a bad moment.
-        retries = self._max_retries if self._reached else min(self._max_retries, 2)
-        exc = state.outcome.exception() if state.outcome else None
-        return state.attempt_number > retries and state.idle_for >= self._patience_s(exc)
+    async def _wait(
+        self, exc: Exception, body: bytes, endpoint: Endpoint, patience: Patience
+    ) -> None:
+        """Return when the request may be tried again. Raises what the failure means otherwise."""
+        if isinstance(exc, openai.APIStatusError) and endpoint.dialect.learn(exc, body):
+            return
+        reached = any(other.reached for other in self._endpoints)
+        wait_s = patience.wait_s(exc, time.monotonic(), reached=reached)
+        if wait_s is None or not is_transient(exc):
+            raise self._meaning(exc, endpoint) from exc
+        others = (other for other in self._endpoints if other is not endpoint)
+        if not (is_away(exc) and any(other.health.is_well for other in others)):
+            await asyncio.sleep(wait_s)
 
-    def _patience_s(self, exc: BaseException | None) -> float:
-        if not self._reached or not self._max_retries:
-            return 0.0
-        if isinstance(exc, openai.RateLimitError):
-            return RATE_LIMITED_S
-        away = isinstance(exc, openai.APIStatusError) and exc.status_code in _OUTAGE_STATUS
-        return OUTAGE_S if away or _is_unconnected(exc) else 0.0
-
-    def _meaning(self, exc: Exception) -> LLMError | RequestFailed:  # noqa: PLR0911 - a table
-        """What a failure that is left after all retries means for the run."""
-        if isinstance(exc, openai.AuthenticationError | openai.PermissionDeniedError):
-            return LLMError(
-                f"{self._place} refused the key ({exc.status_code})",
-                hint="export OPENAI_API_KEY=…   (TRINE_API_KEY goes before it)",
-            )
-        if isinstance(exc, openai.NotFoundError):
-            return LLMError(
-                f"{self._place}: {_said(exc)}", hint="-m MODEL, --set llm.base_url=http://host/v1"
-            )
-        if isinstance(exc, openai.RateLimitError) and _is_out_of_money(exc):
-            return LLMError(f"{self._place}: {_said(exc)}", hint="top up, then run it again")
-        if isinstance(exc, openai.APIStatusError):
-            return RequestFailed(f"http_{exc.status_code}", _said(exc))
-        if isinstance(exc, _TRANSPORT) and (_is_unconnected(exc) or not self._reached):
+    def _meaning(self, exc: Exception, endpoint: Endpoint) -> LLMError | RequestFailed:
+        reached = any(other.reached for other in self._endpoints)
+        found = meaning(exc, endpoint.wire.place, reached=reached)
+        all_away = not any(other.health.is_well for other in self._endpoints)
+        if isinstance(found, RequestFailed) and is_away(exc) and all_away:
             return Unreachable(
-                f"{self._place} cannot be reached: {_cause(exc)}",
-                hint="start the server or check --set llm.base_url=…; then run it again",
+                f"{endpoint.wire.place} is away: {exc}",
+                hint="run the same command again when the server is back: answers are kept",
             )
-        if isinstance(exc, _TRANSPORT):
-            timed_out = any(isinstance(cause, TimeoutError) for cause in _chain(exc))
-            return RequestFailed("timeout" if timed_out else "connection_lost", _cause(exc))
-        return RequestFailed("bad_response", str(exc)[:500])
+        return found
+
+    def _watch(self) -> None:
+        self._watching = [
+            asyncio.create_task(watch(endpoint, self._gate.look))
+            for endpoint in self._endpoints
+            if endpoint.window.is_found_out
+        ]
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        for task in self._watching or ():
+            task.cancel()
+        await asyncio.gather(*(self._watching or ()), return_exceptions=True)
+        for endpoint in self._endpoints:
+            await endpoint.wire.aclose()
 
 
-def _body(prompt: Prompt, structured: bool) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "model": prompt.model,
-        "messages": [{"role": m.role, "content": m.content} for m in prompt.messages],
-        "temperature": prompt.params.temperature,
-        "top_p": prompt.params.top_p,
-        "max_tokens": prompt.params.max_tokens,
-        "seed": prompt.params.seed,
-    }
-    if structured and prompt.schema:
-        schema = {"name": prompt.step, "strict": True, "schema": json.loads(prompt.schema)}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return body
+def _learn_from_answer(ticket: Ticket, reply: Reply, answer: Completion, now: float) -> None:
+    endpoint = ticket.endpoint
+    endpoint.reached = True
+    endpoint.health.answered()
+    endpoint.window.answered(ticket.sent_at, now, ticket.level, answer.completion_tokens)
+    spent = answer.prompt_tokens + answer.completion_tokens
+    if spent:
+        endpoint.meters.tokens.correct(ticket.tokens, spent)
+    endpoint.meters.learn(reply.headers, now)
 
 
-def _completion(reply: Any, latency_s: float) -> Completion:
-    """The first choice. Raises ValueError on a reply that is not a chat completion."""
-    try:
-        choice = reply["choices"][0]
-        text = choice["message"].get("content") or ""
-        finish_reason = choice.get("finish_reason") or "stop"
-    except (AttributeError, LookupError, TypeError) as exc:
-        message = f"not a chat completion: {str(reply)[:200]}"
-        raise ValueError(message) from exc
-    if not isinstance(text, str):
-        message = f"the content is no text: {str(text)[:200]}"
-        raise ValueError(message)  # noqa: TRY004 - a bad reply, as above
-    usage = reply.get("usage")
-    return Completion(
-        text=text,
-        finish_reason=str(finish_reason),
-        prompt_tokens=_tokens(usage, "prompt_tokens"),
-        completion_tokens=_tokens(usage, "completion_tokens"),
-        latency_s=round(latency_s, 4),
+def _learn_from_failure(ticket: Ticket, exc: Exception, now: float) -> None:
+    endpoint = ticket.endpoint
+    if isinstance(exc, openai.APIStatusError):
+        endpoint.reached = True
+        endpoint.meters.learn(exc.response.headers, now)
+    if is_busy(exc):
+        endpoint.window.refused(ticket.sent_at, now)
+    if is_away(exc):
+        endpoint.health.failed(now, tried=ticket.tries)
+    elif isinstance(exc, openai.APIStatusError | ValueError):
+        endpoint.health.answered()
+
+
+def _endpoint(address: Address, *, timeout_s: float, structured: bool) -> Endpoint:
+    client = AsyncOpenAI(
+        api_key=address.api_key or "none",
+        base_url=address.base_url,  # None: OPENAI_BASE_URL, else OpenAI's own
+        default_headers=dict(address.headers),
+        max_retries=0,
+        timeout=timeout_s,
+        http_client=httpx2.AsyncClient(trust_env=False),  # never used, so never set up
     )
-
-
-def _tokens(usage: Any, name: str) -> int:
-    """A count of tokens; 0 where the server sends none."""
-    count = usage.get(name) if isinstance(usage, dict) else None
-    return count if isinstance(count, int) and 0 <= count < 2**53 else 0
-
-
-def _is_transient(exc: BaseException) -> bool:
-    if isinstance(exc, openai.RateLimitError) and _is_out_of_money(exc):
-        return False
-    if isinstance(exc, openai.APIStatusError):
-        return exc.status_code in _RETRIED_STATUS or exc.status_code >= 500
-    # ValueError: bytes that are no JSON or no chat completion.
-    return isinstance(exc, (*_TRANSPORT, ValueError))
-
-
-def _chain(exc: BaseException | None) -> Iterator[BaseException]:
-    while exc is not None:
-        yield exc
-        exc = exc.__cause__
-
-
-def _cause(exc: BaseException) -> str:
-    """What the innermost of a chain of errors says."""
-    *_, last = _chain(exc)
-    return (str(last) or type(last).__name__)[:500]
-
-
-def _is_unconnected(exc: BaseException | None) -> bool:
-    """Whether no connection was made; the transport itself calls that a timeout."""
-    kinds = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, httpx2.ConnectError)
-    return any(isinstance(cause, kinds) for cause in _chain(exc))
-
-
-def _is_about_format(exc: openai.APIStatusError) -> bool:
-    if exc.status_code not in {400, 422}:
-        return False
-    text = str(exc).lower()
-    return any(word in text for word in ("response_format", "json_schema", "guided", "schema"))
-
-
-def _is_out_of_money(exc: openai.RateLimitError) -> bool:
-    return exc.code == "insufficient_quota"
-
-
-def _wait(state: RetryCallState) -> float:
-    exc = state.outcome.exception() if state.outcome else None
-    if isinstance(exc, openai.APIStatusError):
-        try:
-            asked = float(exc.response.headers["retry-after"])
-        except (KeyError, ValueError):  # absent, or a date: wait as without
-            asked = -1.0
-        if asked >= 0:
-            return min(asked, MAX_WAIT_S)
-    return float(_BACKOFF(state))
-
-
-def _said(exc: Exception) -> str:
-    return str(getattr(exc, "message", exc))[:500]
+    if address.api_key is None and str(client.base_url).startswith(_OPENAI):
+        raise LLMError("no API key", hint="export OPENAI_API_KEY=… (or --set llm.base_url=…)")
+    return Endpoint(
+        wire=Wire(client, timeout_s=timeout_s),
+        window=Window(address.concurrency),
+        meters=Meters(address.rpm, address.tpm),
+        dialect=Dialect(structured=structured),
+        weight=address.weight,
+    )

@@ -1,4 +1,4 @@
-"""Keeps a bounded number of requests in flight, and the journal between them and the model.
+"""Keeps a bounded number of requests under way, and the journal between them and the model.
 
 A request that the journal has answered is never sent. An answer is committed before its slot is
 free again. Knows no family, no template and no parsing.
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from generator.errors import RequestFailed
-from generator.llm.base import LLM
+from generator.llm.base import LLM, Flow
 from generator.llm.journal import Journal
-from generator.llm.turns import Turns
 from generator.records import Completion, Prompt
 
 T = TypeVar("T")
@@ -30,17 +29,21 @@ class Traffic:
     failed: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cost_usd: float | None = None  # of the whole run so far
+    flow: Callable[[], Flow | None] = field(default=lambda: None, compare=False, repr=False)
 
 
 class Pool:
-    """Asks a model, through a journal, with at most `llm.concurrency` requests in flight."""
+    """Asks a model, through a journal, with at most `llm.concurrency` requests under way."""
 
     def __init__(self, llm: LLM, journal: Journal) -> None:
         self._llm = llm
         self._journal = journal
         self._slots = asyncio.Semaphore(llm.concurrency)
-        self._turns = Turns()
-        self.traffic = Traffic()
+        self._stopped = False
+        self._idle = asyncio.Event()
+        self.in_flight = 0
+        self.traffic = Traffic(flow=lambda: getattr(llm, "flow", None))
         self.concurrency = llm.concurrency
 
     async def ask(self, prompt: Prompt) -> Completion:
@@ -50,8 +53,21 @@ class Pool:
             self.traffic.from_journal += 1
             return known
         async with self._slots:
-            await self._turns.wait()
-            return await self._send(prompt)
+            if self._stopped:
+                await asyncio.Future()  # until it is cancelled
+            self.in_flight += 1
+            try:
+                return await self._send(prompt)
+            finally:
+                self.in_flight -= 1
+                if self._stopped and not self.in_flight:
+                    self._idle.set()
+
+    async def stop(self) -> None:
+        """Send nothing more; return when all that is under way is answered and committed."""
+        self._stopped = True
+        if self.in_flight:
+            await self._idle.wait()
 
     async def _send(self, prompt: Prompt) -> Completion:
         self.traffic.sent += 1

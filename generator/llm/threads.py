@@ -38,6 +38,10 @@ class ThreadChooser:
         step()
         self._note(time.perf_counter() - start)
 
+    def close(self) -> None:
+        """Give all threads back: what computes next in this process may want them."""
+        self._set(self._settings[0])
+
     def _note(self, seconds: float) -> None:
         times = self._times.setdefault(self.threads, [])
         times.append(seconds)

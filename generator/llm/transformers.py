@@ -92,6 +92,7 @@ class TransformersLLM:
             while self._receive(waiting, idle=not running and not waiting):
                 engine.admit(waiting, running)
                 engine.step(running)
+            engine.close()
         except Exception as error:  # noqa: BLE001  raised where the answers are awaited
             self._failure = _explained(error)
             self._receive(waiting, idle=False)
@@ -188,6 +189,10 @@ class _Engine:
             running[:] = [request for request in running if request not in gone]
         elif running:
             self._threads.run(self._decoder.step)
+
+    def close(self) -> None:
+        """Leave PyTorch's threads as they were."""
+        self._threads.close()
 
     def _completion(self, request: _Request, row: Row) -> Completion:
         return Completion(

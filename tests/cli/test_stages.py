@@ -46,9 +46,9 @@ def test_stages_follow_each_other(trine: Trine, small_recipe: Path) -> None:
     """generate, filter, dedupe, export: each says what it kept; the wrong order is exit 2."""
     folder = small_recipe.parent / "run"
     assert trine("generate", "-c", small_recipe, "-q").code == 0
-    early = trine("dedupe", folder)
+    early = trine("mine", folder)
     assert early.code == 2
-    assert f"hint: trine filter {folder}" in early.err
+    assert f"hint: trine dedupe {folder}" in early.err
     changed = "filters.length={query: {max_words: 1}}"
     for arguments, kept in ((["filter", folder, "--set", changed], 0), (["filter", folder], 40)):
         ended = trine(*arguments)

@@ -101,7 +101,7 @@ def test_plan_estimates_and_writes_nothing(trine: Trine, small_recipe: Path) -> 
     found = json.loads(trine("plan", "-c", small_recipe, "--json", *price).out)
     assert found["draws"] == sum(found["by_family"].values()) == 40
     assert found["calls"] >= 60
-    assert 0 < found["usd_low"] <= found["usd_high"]
+    assert 0 < found["usd"]["low"] <= found["usd"]["high"]
     assert not (small_recipe.parent / "run").exists()
 
 

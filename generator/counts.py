@@ -1,0 +1,51 @@
+"""How many items a stage got and passed on, and why it rejected the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from generator.records import Record, Rejected
+
+_NAMES = ("seen", "passed", "rejected")
+
+
+@dataclass
+class Counts:
+    """How many items a stage got and passed on, and why it rejected the others, by family.
+
+    `stopped` says why it did not get all of them, if so.
+    """
+
+    seen: Counter[str] = field(default_factory=Counter)
+    passed: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+    stopped: str = ""
+
+    def add(self, item: Record | Rejected, times: int = 1) -> None:
+        """Count one item that came out of the stage (`times` -1: take it out again)."""
+        self.seen[item.family] += times
+        if isinstance(item, Record):
+            self.passed[item.family] += times
+        else:
+            self.rejected[f"{item.family}|{item.stage}|{item.reason}"] += times
+
+    def __iadd__(self, other: Counts) -> Self:
+        for name in _NAMES:
+            getattr(self, name).update(getattr(other, name))
+        return self
+
+    def rejected_by(self, stage: str) -> int:
+        """How many items were rejected for a reason of that stage's own."""
+        return sum(n for name, n in self.rejected.items() if name.split("|")[1] == stage)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain dictionaries, for a marker."""
+        return {name: dict(+getattr(self, name)) for name in _NAMES}
+
+    @classmethod
+    def from_dict(cls, counts: dict[str, Any]) -> Counts:
+        """The inverse of `to_dict`."""
+        seen, passed, rejected = (Counter(counts[name]) for name in _NAMES)
+        return cls(seen, passed, rejected)

@@ -1,0 +1,112 @@
+"""What a failure on the wire is: worth a repetition, a sign that the server is away, an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import aiohttp
+import openai
+
+from generator.errors import LLMError, RequestFailed, Unreachable
+
+FAILURES = (openai.OpenAIError, ValueError)
+MAX_WAIT_S = 60.0
+_RETRIED_STATUS = frozenset({408, 409, 425, 429})
+_AWAY_STATUS = frozenset({502, 503, 504})
+_BUSY_STATUS = frozenset({429, 503})
+
+
+def is_transient(exc: BaseException) -> bool:
+    """Whether the same request may be answered another time."""
+    if is_out_of_money(exc):
+        return False
+    if isinstance(exc, openai.APIStatusError):
+        return exc.status_code in _RETRIED_STATUS or exc.status_code >= 500
+    # ValueError: bytes that are no JSON or no chat completion.
+    return isinstance(exc, (openai.APIConnectionError, ValueError))
+
+
+def is_away(exc: BaseException) -> bool:
+    """Whether the server is not there at the moment: no connection, or a gateway's word for it."""
+    if isinstance(exc, openai.APIStatusError):
+        return exc.status_code in _AWAY_STATUS
+    return is_unconnected(exc)
+
+
+def is_busy(exc: BaseException) -> bool:
+    """Whether the server says that it gets too much: 429 or 503."""
+    return isinstance(exc, openai.APIStatusError) and exc.status_code in _BUSY_STATUS
+
+
+def is_unconnected(exc: BaseException) -> bool:
+    """Whether no connection was made; the transport itself may call that a timeout."""
+    kinds = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+    return any(isinstance(cause, kinds) for cause in _chain(exc))
+
+
+def is_out_of_money(exc: BaseException) -> bool:
+    """Whether waiting does not help a 429."""
+    return isinstance(exc, openai.RateLimitError) and exc.code == "insufficient_quota"
+
+
+def retry_after_s(exc: BaseException) -> float | None:
+    """The wait in seconds that a server asks for, at most `MAX_WAIT_S`; None without one."""
+    if not isinstance(exc, openai.APIStatusError):
+        return None
+    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            asked = float(exc.response.headers[name]) * unit_s
+        except (KeyError, ValueError):  # absent, or a date: as without
+            continue
+        if asked >= 0:  # not so of NaN
+            return min(asked, MAX_WAIT_S)
+    return None
+
+
+def meaning(exc: Exception, place: str, *, reached: bool) -> LLMError | RequestFailed:
+    """What a failure that is left after all retries means for the run.
+
+    `reached`: the server has answered before, if only with an error.
+    """
+    if isinstance(exc, openai.APIStatusError):
+        return _meaning_of_status(exc, place)
+    if isinstance(exc, openai.APIConnectionError):
+        if is_unconnected(exc) or not reached:
+            return Unreachable(
+                f"{place} cannot be reached: {_cause(exc)}",
+                hint="start the server or check --set llm.base_url=…; then run it again",
+            )
+        timed_out = any(isinstance(cause, TimeoutError) for cause in _chain(exc))
+        return RequestFailed("timeout" if timed_out else "connection_lost", _cause(exc))
+    return RequestFailed("bad_response", str(exc)[:500])
+
+
+def _meaning_of_status(exc: openai.APIStatusError, place: str) -> LLMError | RequestFailed:
+    if exc.status_code in {401, 403}:
+        return LLMError(
+            f"{place} refused the key ({exc.status_code})",
+            hint="export OPENAI_API_KEY=…   (TRINE_API_KEY goes before it)",
+        )
+    if exc.status_code == 404:
+        return LLMError(
+            f"{place}: {_said(exc)}", hint="-m MODEL, --set llm.base_url=http://host/v1"
+        )
+    if is_out_of_money(exc):
+        return LLMError(f"{place}: {_said(exc)}", hint="top up, then run it again")
+    return RequestFailed(f"http_{exc.status_code}", _said(exc))
+
+
+def _chain(exc: BaseException | None) -> Iterator[BaseException]:
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__
+
+
+def _cause(exc: BaseException) -> str:
+    """What the innermost of a chain of errors says."""
+    *_, last = _chain(exc)
+    return (str(last) or type(last).__name__)[:500]
+
+
+def _said(exc: openai.APIStatusError) -> str:
+    return str(exc.message)[:500]

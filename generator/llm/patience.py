@@ -1,0 +1,52 @@
+"""How long one request is tried, and how long it waits in between."""
+
+from __future__ import annotations
+
+from random import Random
+
+from generator.llm.failures import is_away, is_busy, retry_after_s
+
+# Beyond `max_retries`, in seconds since a request's first failure: how long a server that has
+# answered before may be away, and how long one may say that it has had too many requests.
+OUTAGE_S = 180.0
+RATE_LIMITED_S = 900.0
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 10.0
+_JITTER = 0.1
+_random = Random()  # noqa: S311 - spreads retries, decides no record
+
+
+def backoff_s(attempt: int) -> float:
+    """A random wait of up to 0.5 s after the first failure, twice that after each more."""
+    return _random.uniform(0, min(_FIRST_WAIT_S * 2 ** min(attempt - 1, 10), _LONGEST_WAIT_S))
+
+
+class Patience:
+    """The failures of one request. Times are monotonic seconds."""
+
+    def __init__(self, max_retries: int) -> None:
+        self._max_retries = max_retries
+        self._attempts = 0
+        self._since = 0.0
+
+    def wait_s(self, exc: BaseException, now: float, *, reached: bool) -> float | None:
+        """How long to wait after a failure; None when it is enough.
+
+        A server that has never answered is more likely a wrong address than a bad moment.
+        """
+        self._attempts += 1
+        if self._attempts == 1:
+            self._since = now
+        retries = self._max_retries if reached else min(self._max_retries, 2)
+        if self._attempts > retries and now - self._since >= self._patience_s(exc, reached=reached):
+            return None
+        asked = retry_after_s(exc)
+        return (
+            backoff_s(self._attempts) if asked is None else asked * _random.uniform(1, 1 + _JITTER)
+        )
+
+    def _patience_s(self, exc: BaseException, *, reached: bool) -> float:
+        if not reached or not self._max_retries:
+            return 0.0
+        if is_away(exc):
+            return OUTAGE_S
+        return RATE_LIMITED_S if is_busy(exc) else 0.0

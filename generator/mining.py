@@ -1,0 +1,210 @@
+"""Hard negatives for a file of records: pool, search, teacher, decisions; every step resumable.
+
+    records ─┬─ pool ─ vectors ─┬─ search ─ teacher ─ candidates ─ decide ─ records, negatives.jsonl
+    corpus ──┘                  └─ (BM25, random: no vectors)
+
+Work lies in `mine/` beside the result. Encoding, searching and scoring are gone on with after a
+kill; under other cuts alone, nothing of them is done again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from generator.errors import InputError
+from generator.mine.apply import applied, decisions_line, written
+from generator.mine.candidates import CandidateFile, Candidates
+from generator.mine.decide import NEGATIVE, decide
+from generator.mine.exclude import Exclusions, answers
+from generator.mine.sources import Asked
+from generator.mineconfig import MineConfig
+from generator.miners import Miner, make_miner
+from generator.modelconfig import ModelConfig
+from generator.recordfile import RecordFile, write_whole
+from generator.records import Record, content_id, to_json
+from generator.runs import file_hash
+from generator.search.passages import Passage, passages_file, stream_passages
+from generator.search.pool import Pool, build_pool
+
+SEARCHED_AT_ONCE = 4096  # records; a kill costs one such search at most
+SCORED_AT_ONCE = 64  # records, whose candidates a teacher scores before they go to disk
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Mined:
+    """What mining did: decisions by name, and how many records got how many negatives."""
+
+    records: int = 0
+    texts: int = 0
+    wanted: int = 0
+    source: str = ""
+    teacher: str = ""
+    decisions: Counter[str] = field(default_factory=Counter)
+    negatives: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def short(self) -> int:
+        """Records that got fewer negatives than were asked for."""
+        return sum(n for got, n in self.negatives.items() if got < self.wanted)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Mined:
+        """The inverse of `to_dict`."""
+        negatives = Counter({int(got): n for got, n in values["negatives"].items()})
+        return cls(**{**values, "decisions": Counter(values["decisions"]), "negatives": negatives})
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain dictionaries: what `mining.json` holds."""
+        found = asdict(self)
+        found["decisions"] = dict(self.decisions.most_common())
+        found["negatives"] = {str(got): n for got, n in sorted(self.negatives.items())}
+        return found
+
+
+def mine_file(
+    source: Path,
+    output: Path,
+    config: MineConfig,
+    *,
+    llm: ModelConfig | None = None,
+    progress: Progress | None = None,
+) -> Mined:
+    """Mine for the records of a JSONL file: `records.jsonl`, `negatives.jsonl`, `mining.json`.
+
+    Raises UserError: no candidates, a broken line, a model that cannot be used.
+    """
+    return mine(
+        source, output / "records.jsonl", output / "negatives.jsonl", output / "mine", config,
+        llm=llm, progress=progress,
+    )  # fmt: skip
+
+
+def mine(
+    source: Path,
+    kept: Path,
+    negatives: Path,
+    work: Path,
+    config: MineConfig,
+    *,
+    llm: ModelConfig | None = None,
+    progress: Progress | None = None,
+) -> Mined:
+    """The same with every path given; `mining.json` lies beside `negatives`."""
+    tell = progress or _nothing
+    records = RecordFile(source)
+    try:
+        if not len(records):
+            raise InputError(f"{source}: no records to mine for", hint="trine generate, or import")
+        pool, corpus_key = _pool(records, source, config, work)
+        with closing(pool):
+            keys = (corpus_key, file_hash(source))
+            miner = make_miner(config, pool, keys, work, llm, tell)
+            answered = answers(records)
+            found = CandidateFile(work, miner.key())
+            _search(records, found, miner, pool, answered, config, tell)
+            summary = Mined(
+                len(records), pool.searchable, config.negatives, config.source_name,
+                miner.teacher_name,
+            )  # fmt: skip
+            _decide(records, found, pool, answered, config, summary, kept, negatives)
+    finally:
+        records.close()
+    with write_whole(negatives.with_name("mining.json")) as file:
+        json.dump(summary.to_dict(), file, indent=1)
+    return summary
+
+
+def _pool(records: RecordFile, source: Path, config: MineConfig, work: Path) -> tuple[Pool, str]:
+    """The texts of the corpus, or the records' own, and a key of the corpus."""
+    if config.corpus is None:
+        corpus_key = content_id("own", file_hash(source))
+        # Their ids are their contents', and `source_passage` is about a corpus.
+        texts: Iterable[Passage] = (Passage("", text) for text in _texts(records))
+    else:
+        corpus = passages_file(config.corpus)
+        corpus_key = file_hash(corpus)
+        texts = stream_passages(corpus)
+    pool = build_pool(
+        texts, _texts(records), work / "pool", key=content_id(corpus_key, file_hash(source))
+    )
+    if not pool.searchable:
+        raise InputError(f"{config.corpus or source}: no text to mine", hint="give --corpus")
+    return pool, corpus_key
+
+
+def _texts(records: Iterable[Record]) -> Iterator[str]:
+    for record in records:
+        yield from (positive.text for positive in record.positives)
+        yield from (negative.text for negative in record.negatives)
+
+
+def _search(
+    records: RecordFile, found: CandidateFile, miner: Miner, pool: Pool,
+    answered: dict[int, set[int]], config: MineConfig, tell: Progress,
+) -> None:  # fmt: skip
+    """Candidates and scores of every record that `found` does not hold yet."""
+    while found.count < len(records):
+        first = found.count
+        block = records[first : first + SEARCHED_AT_ONCE]
+        forbidden = (Exclusions.of(r, answered, keep_written=config.keep_written) for r in block)
+        extra = max(len(exclusions.reasons) for exclusions in forbidden)
+        asked = miner.ask(block)
+        hits = miner.source.search(asked, min(config.rank_max + extra, pool.searchable))
+        for start in range(0, len(block), SCORED_AT_ONCE):
+            part = slice(start, start + SCORED_AT_ONCE)
+            vectors = None if asked.vectors is None else asked.vectors[part]
+            own = Asked(block[part], vectors)
+            places = [hits.row(row) for row in range(len(block))[part]]
+            found.append(_scored(own, places, miner, pool, config))
+            tell("records", found.count, len(records))
+
+
+def _scored(
+    asked: Asked, hits: list[Any], miner: Miner, pool: Pool, config: MineConfig
+) -> list[Candidates]:
+    """The hits of some records with the teacher's scores of them and of the records' own texts."""
+    positives = [pool.find(p.text for p in record.positives) for record in asked.records]
+    kept = [pool.find(n.text for n in written(record, config)) for record in asked.records]
+    # What the search scored as the teacher would is not scored again.
+    searched = [indices[:0] if miner.search_is_teacher else indices for indices, _ in hits]
+    places = [np.concatenate(parts) for parts in zip(searched, positives, kept, strict=True)]
+    scores = miner.score(asked, places)
+    found = []
+    for row, (indices, given) in enumerate(hits):
+        ends = np.cumsum([len(searched[row]), len(positives[row])])
+        teacher, own, other = np.split(scores[row], ends)
+        by_search = given.astype(np.float64)
+        by_teacher = by_search if miner.search_is_teacher else teacher
+        found.append(Candidates(indices, by_search, by_teacher, own, other))
+    return found
+
+
+def _decide(
+    records: RecordFile, found: CandidateFile, pool: Pool, answered: dict[int, set[int]],
+    config: MineConfig, summary: Mined, kept: Path, negatives: Path,
+) -> None:  # fmt: skip
+    """Write the records with their negatives, and every decision; always from the file's scores."""
+    with write_whole(kept) as out, write_whole(negatives) as log:
+        for record, candidates in zip(records, islice(found, len(records)), strict=True):
+            decided = decide(record, candidates, pool, answered, config)
+            teacher = summary.teacher
+            out.write(to_json(applied(record, candidates, decided, pool, config, teacher)) + "\n")
+            line = decisions_line(record, candidates, decided, pool, config.source_name, teacher)
+            log.write(line + "\n")
+            summary.decisions.update(decided.decisions)
+            summary.negatives[decided.decisions.count(NEGATIVE)] += 1
+
+
+def _nothing(_: str, __: int, ___: int) -> None:
+    pass

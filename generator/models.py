@@ -1,0 +1,51 @@
+"""Encoders by name, those that trine trained included, and what tells one model from another."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+
+from generator.config import api_key
+from generator.encoders import Encoder, Prompts, load
+from generator.encoders.trained import TrainedEncoder
+from generator.errors import MissingExtra
+
+TRAINED_MARK = "trine.json"  # lies in a folder that `trine train` exported
+
+
+def open_encoder(
+    name: str, *, prompts: Prompts | None = None, base_url: str | None = None
+) -> Encoder:
+    """The encoder of that name, as `generator.encoders.load` has it.
+
+    A folder that trine trained goes through trine's own packed forward. Raises as `load`.
+    """
+    if Path(name, TRAINED_MARK).is_file():
+        return _trained(Path(name), prompts or Prompts())
+    return load(name, prompts=prompts, base_url=base_url, api_key=api_key())
+
+
+def fingerprint(name: str) -> str:
+    """A hash of a model's files, where the name is a folder; else the name itself.
+
+    Two rounds of training may write to one folder, so its name says nothing of the weights.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        return name
+    digest = blake2b(digest_size=16)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if path.suffix in {".json", ".safetensors", ".bin", ".txt", ".model"}:
+            digest.update(path.relative_to(folder).as_posix().encode())
+            with path.open("rb") as file:
+                while chunk := file.read(1 << 20):
+                    digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _trained(folder: Path, prompts: Prompts) -> Encoder:
+    try:
+        from generator.trainer.embedder import load_embedder  # noqa: PLC0415 - loads torch
+    except ImportError as exc:
+        raise MissingExtra(exc.name or "torch", "train") from exc
+    return TrainedEncoder(load_embedder(folder), folder.resolve().name, prompts=prompts)
