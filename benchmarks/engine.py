@@ -5,10 +5,11 @@ r"""Requests/s, CPU, memory and waste of trine and rivals, against one mock serv
         --rival openai_create=VENV/bin/python --rival bare_aiohttp=VENV/bin/python
 
 `generation` is a whole process of `trine generate`: start, draws, templates, requests, parsing, the
-filters, the journal, the stages' files. `whole run` is that and then the process of `trine run`,
-which deduplicates, splits and writes Parquet, statistics and card. A rival (`rivals/NAME_bench.py`,
-more arguments of it behind a colon: `distilabel:256=…`) is timed by its own clock around the work
-alone, without its start; none of them filters. Peak memory is that of the largest process.
+filters, the journal, the stages' files. `whole run` (with clean traffic) is that and then the
+process of `trine run`, which deduplicates, splits and writes Parquet, statistics and card. A rival
+(`rivals/NAME_bench.py`, more arguments of it behind a colon: `distilabel:256=…`) is timed by its
+own clock around the work alone, without its start; none of them filters. Peak memory is that of the
+largest process.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
-from unittest.mock import server, stats, trine
+
+from mockserver import server, stats, trine
 
 HERE = Path(__file__).parent
 CASES = {
@@ -73,7 +75,7 @@ def flags_of(case: str) -> list[str]:
 
 
 def trine_case(case: str, options: argparse.Namespace) -> None:
-    """Generation and the rest; in the clean case one more row and the same again too."""
+    """Generation; in the clean case the rest, one more row and the same again too."""
     # Where the server says nothing of its limits, trine finds out by itself how many to send.
     concurrency = None if case == "saturating" else options.concurrency
     with tempfile.TemporaryDirectory() as work, server(options.port, *flags_of(case)):
@@ -84,14 +86,15 @@ def trine_case(case: str, options: argparse.Namespace) -> None:
         first = run(command("generate", options.count))
         sent = stats(options.port)["requests"]
         show(case, "trine, generation", sent, first)
+        if case != "clean":
+            return
         rest = run(command("run", options.count))
         both = Took(first.wall_s + rest.wall_s, first.cpu_s + rest.cpu_s, rest.peak_mb)
         show(case, "trine, whole run", sent, both)
-        if case == "clean":
-            for name, count in (("one more row", 1), ("the same again", 1)):
-                before = stats(options.port)["requests"]
-                took = run(command("run", options.count + count))
-                show(case, f"trine, {name}", stats(options.port)["requests"] - before, took)
+        for name, count in (("one more row", 1), ("the same again", 1)):
+            before = stats(options.port)["requests"]
+            took = run(command("run", options.count + count))
+            show(case, f"trine, {name}", stats(options.port)["requests"] - before, took)
 
 
 def rival_case(case: str, rival: str, options: argparse.Namespace) -> None:

@@ -21,7 +21,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from unittest.mock import server, stats, trine
+
+from mockserver import server, stats, trine
 
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 

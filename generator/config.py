@@ -253,6 +253,8 @@ def _put(raw: dict[str, Any], key: str, value: Any) -> None:
     *parents, last = key.split(".")
     for parent in parents:
         inner = raw.get(parent)
+        if parent in _SHORT and isinstance(inner, str | list):
+            inner = {_SHORT[parent]: inner}  # what one text stood for stays
         raw[parent] = dict(inner) if isinstance(inner, Mapping) else {}
         raw = raw[parent]
     inner = None if parents else raw.get(last)

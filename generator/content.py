@@ -6,7 +6,7 @@ English alone: other languages need stop words and stems of their own, so caller
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 import snowballstemmer
 
@@ -35,7 +35,6 @@ def _stemmer() -> snowballstemmer.EnglishStemmer:
     return snowballstemmer.stemmer("english")
 
 
-@cache
 def stem(word: str) -> str:
     """The Snowball stem of a lower-case word."""
     found: str = _stemmer().stemWord(word)
@@ -47,22 +46,31 @@ def _stop_stems() -> frozenset[str]:
     return frozenset(stem(word) for word in _STOP_WORDS)
 
 
+@lru_cache(maxsize=1 << 16)  # a language has more words than that, a text hardly any of those
+def _content_stem(word: str) -> str:
+    """The stem of a word that says something, "" of any other."""
+    if word in _STOP_WORDS:
+        return ""
+    found = stem(word)
+    return "" if found in _stop_stems() else found
+
+
 def content_words(text: str, most: int | None = None) -> list[str]:
     """Stems of the content words, in order; the first `most` alone where that is given."""
-    words, stop_stems = _words(text), _stop_stems()
+    rest, at_a_time = _words(text), -1 if most is None else _AT_A_TIME
     found: list[str] = []
-    for start in range(0, len(words), _AT_A_TIME):
-        part = [word for word in words[start : start + _AT_A_TIME] if word not in _STOP_WORDS]
-        found += [stemmed for stemmed in map(stem, part) if stemmed not in stop_stems]
-        if most is not None and len(found) >= most:
-            return found[:most]
-    return found
+    while rest and (most is None or len(found) < most):
+        words = rest.split(maxsplit=at_a_time)
+        rest = words.pop() if 0 < at_a_time < len(words) else ""
+        found += filter(None, map(_content_stem, words))
+    return found[:most]
 
 
-def _words(text: str) -> list[str]:
+def _words(text: str) -> str:
+    """The words in lower case, spaces between them."""
     if text.isascii():
-        return text.lower().translate(_ASCII_WORDS).split()
-    return _WORD.findall(text.casefold())
+        return text.lower().translate(_ASCII_WORDS)
+    return " ".join(_WORD.findall(text.casefold()))
 
 
 def is_same(one: str, other: str) -> bool:

@@ -25,11 +25,13 @@ class Counts:
 
     def add(self, item: Record | Rejected, times: int = 1) -> None:
         """Count one item that came out of the stage (`times` -1: take it out again)."""
-        self.seen[item.family] += times
-        if isinstance(item, Record):
-            self.passed[item.family] += times
-        else:
-            self.rejected[f"{item.family}|{item.stage}|{item.reason}"] += times
+        self.tally(label_of(item), times)
+
+    def tally(self, label: str, times: int) -> None:
+        """Count items by what `label_of` says of them."""
+        family, _, why = label.partition("|")
+        self.seen[family] += times
+        (self.rejected if why else self.passed)[label] += times
 
     def __iadd__(self, other: Counts) -> Self:
         for name in _NAMES:
@@ -49,3 +51,10 @@ class Counts:
         """The inverse of `to_dict`."""
         seen, passed, rejected = (Counter(counts[name]) for name in _NAMES)
         return cls(seen, passed, rejected)
+
+
+def label_of(item: Record | Rejected) -> str:
+    """What an item counts as: `family`, or `family|stage|reason`."""
+    if isinstance(item, Record):
+        return item.family
+    return f"{item.family}|{item.stage}|{item.reason}"

@@ -72,7 +72,9 @@ async def write(
 
     async def one(numbered: tuple[int, Draw]) -> None:
         await turns.wait()
-        on_written(await _written(plan, *numbered, tasks, paced))
+        written = await _written(plan, *numbered, tasks, paced)
+        await turns.wait()
+        on_written(written)
 
     try:
         await each(draws, one, limit=limit)

@@ -38,7 +38,9 @@ _LETTER_SHARE = 0.6  # of a sentence's characters: below, it is code or a table
 # What begins so speaks of something that the sentence does not name.
 _POINTS_BACK = re.compile(
     r"(?:He|She|It|They|This|That|These|Those|His|Her|Its|Their|There|Such|Here|Both|However|But|"
-    r"Thus|So|And|Then|Also|その|それ|この|これ|あの|彼|彼女|また|しかし|そして)\b|^[a-z]"
+    r"Thus|So|And|Then|Also)\b|[a-z]"
+    # No \b behind these: the next letter is one of a word, too.
+    r"|その|それ|この|これ|ここ|あの|彼|また|しかし|そして|だから|つまり|例えば|しかも"
 )
 
 

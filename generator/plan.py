@@ -6,9 +6,10 @@ filter rules are checked together. Calls no model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from generator import sampling
@@ -51,6 +52,15 @@ class Plan:
         """The first `count` draws (the configuration's `count` when None), from `start` on."""
         end = self.config.count if count is None else count
         return sampling.draws(self.quotas, self.languages, self.config.seed, start, end)
+
+    def draws_but(
+        self, done: Container[int], count: int, start: int = 0
+    ) -> Iterator[tuple[int, Draw]]:
+        """The draws before number `count`, from `start` on, that are not `done`, numbered."""
+        slots = sampling.slots(self.quotas, self.languages)
+        for number, slot in enumerate(islice(slots, start, count), start):
+            if number not in done:
+                yield number, sampling.slot_draw(slot, self.config.seed)
 
     def form(self, draw: Draw) -> Form:
         """The form that a draw is written in."""

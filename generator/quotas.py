@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from generator import sampling
 from generator.config import RunConfig
 from generator.errors import ConfigError
-from generator.families import Family, Taxonomy
+from generator.families import Family, Form, Taxonomy
 from generator.grounding import Corpus
 from generator.modelconfig import DEFAULT_MODELS
 from generator.sampling import Quota
@@ -91,17 +91,35 @@ def _grounded(
     if family.grounded and family.grounded.needs_examples and not corpus.examples:
         notes.append(f"{name} is left out: it needs examples (--set corpus.examples=FILE)")
         return
-    for form in _forms(config, name, family):
+    forms = _forms(config, name, family)
+    if forms[0] == "staged" and config.form == "auto" and _is_small(config):
+        forms = forms[:1]  # the other languages are those that such a model does not write
+    for form in forms:
         grounds = corpus.grounds(name, family, form, languages)
         if grounds:
             yield Quota(name, family, form, share, grounds)
             whole = corpus.grounds(name, _in_all_languages(family, form), form, languages)
             if len(grounds) < len(whole):
                 missing = len(whole) - len(grounds)
-                notes.append(f"{name} leaves out {missing:,} draws: languages of its form {form}")
+                notes.append(_left_out(name, family.forms[form], form, missing))
             return
     found = ", ".join(f"{n:,} {code}" for code, n in corpus.ingested.languages.most_common(5))
-    notes.append(f"{name} is left out: no passage in its languages (the corpus has {found})")
+    written = _written(family, forms)
+    notes.append(f"{name} is left out: it is written in {written}; the corpus has {found}")
+
+
+def _left_out(name: str, form: Form, form_name: str, missing: int) -> str:
+    written = ", ".join(form.languages)
+    return (
+        f"{name} leaves out {missing:,} draws: its form {form_name} is written in {written} alone;"
+        " a larger model writes all (-m MODEL --set form=single)"
+    )
+
+
+def _written(family: Family, forms: tuple[str, ...]) -> str:
+    codes = {code for form in forms for code in family.forms[form].languages}
+    model = " by this model (-m MODEL --set form=single for others)" if codes else ""
+    return (", ".join(sorted(codes)) or "the run's languages") + model
 
 
 def _in_all_languages(family: Family, form: str) -> Family:
@@ -139,9 +157,12 @@ def _form(config: RunConfig, name: str, family: Family, languages: set[str]) -> 
     return next(form for form in forms if form in fitting)
 
 
+def _is_small(config: RunConfig) -> bool:
+    return config.llm.mixture[0].model == _SMALL
+
+
 def _wanted(config: RunConfig) -> tuple[str, ...]:
-    writer = config.llm.mixture[0]
-    backend = "transformers" if writer.model == _SMALL else writer.backend
+    backend = "transformers" if _is_small(config) else config.llm.mixture[0].backend
     return _FORM_ORDER.get(backend, ("single", "staged"))
 
 

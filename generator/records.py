@@ -13,7 +13,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Literal, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import FiniteFloat, TypeAdapter
 
 InBatch = Literal["all", "same_task", "none"]
 _sorted_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
@@ -133,10 +133,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A relevance score and the name of what gave it."""
+    """A relevance score and the name of what gave it. JSON has no NaN: no score is one."""
 
     teacher: str
-    value: float
+    value: FiniteFloat
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,11 @@ class RunFolder:
         """Where each passage stands in its file (`corpus/store.py`)."""
         return self.path / "stages" / "passages.index"
 
+    @property
+    def spool(self) -> Path:
+        """What came of the draws that are done, while the first stage goes on (`spool.py`)."""
+        return self.path / "stages" / "generate.spool"
+
     def stage(self, name: str) -> Path:
         """The records that a stage passed on."""
         return self.path / "stages" / f"{name}.jsonl"

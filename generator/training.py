@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.config import RunConfig
-from generator.errors import ConfigError, MissingExtra, RunError
+from generator.errors import ConfigError, LLMError, MissingExtra, RunError
+from generator.llm.weights import find_weights
 from generator.progress import Watch
 from generator.recordfile import write_whole
 from generator.records import content_id
@@ -54,7 +55,8 @@ class Trained:
 def train_settings(config: RunConfig) -> TrainConfig | None:
     """How a run trains, checked before anything is spent; None where it does not.
 
-    Raises ConfigError with every problem, MissingExtra where a package is missing.
+    Raises ConfigError with every problem, or where there is no such base here (one of the Hub is
+    not asked for), MissingExtra where a package is missing.
     """
     if config.train is None:
         return None
@@ -63,9 +65,14 @@ def train_settings(config: RunConfig) -> TrainConfig | None:
             "train.output: a run's model goes to its own folder", hint="-o names the run's folder"
         )
     found = section_config(config.train, seed=config.seed)
-    for package in _PACKAGES:
+    tracker = () if found.tracker == "none" else ((found.tracker, "track"),)
+    for package, extra in (*((name, "train") for name in _PACKAGES), *tracker):
         if importlib.util.find_spec(package) is None:
-            raise MissingExtra(package, "train")
+            raise MissingExtra(package, extra)
+    try:
+        find_weights(found.base)
+    except LLMError as exc:
+        raise ConfigError(f"train.base: {exc.message}", hint=exc.hint) from exc
     return found.model_copy(update={"output": config.output / "training"})
 
 

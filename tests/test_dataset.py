@@ -88,7 +88,8 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 texts = st.text(max_size=20)
-scores = st.tuples() | st.tuples(st.builds(Score, texts, st.floats(allow_nan=False)))
+finite = st.floats(allow_nan=False, allow_infinity=False)
+scores = st.tuples() | st.tuples(st.builds(Score, texts, finite))
 sources = st.sampled_from(("llm", "random", "bm25", "dense", "human"))
 records = st.builds(
     Record,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from generator import generation, pipeline, written
 from generator.config import RunConfig, load_config
-from generator.errors import RequestFailed
+from generator.errors import LLMError, RequestFailed
 from generator.filters import apply
 from generator.llm.scripted import ScriptedLLM, plausible
 from generator.records import Completion, Prompt
@@ -157,3 +158,77 @@ def test_a_failed_draw_is_put_right_in_its_place(config: Make) -> None:
     fresh = start(config(60, "fresh"))
     same = files(fresh.folder).items() - files(healed.folder).items()
     assert {name for name, _ in same} <= {"stats.json"}
+
+
+def test_what_a_run_writes_is_what_its_journal_gives(config: Make) -> None:
+    """Live and replayed: without its files a run makes them again, byte for byte, and asks nothing.
+
+    The answers come back in draw order then, and came in quite another one.
+    """
+    live = start(config(90), ScriptedLLM(unruly, concurrency=32, jitter=40))
+    before = files(live.folder)
+    assert {b"parse", b"filter"} <= set(before["rejected.jsonl"].replace(b'"', b" ").split())
+    for path in [*(live.folder / "stages").iterdir(), *live.folder.glob("*.jsonl")]:
+        path.unlink()
+    again = ScriptedLLM(unruly)
+    replay = start(config(90), again)
+    assert again.asked == []
+    assert replay.rejected == live.rejected
+    assert files(replay.folder) == before
+
+
+class Dying(ScriptedLLM):
+    """Cannot be used any more after so many answers."""
+
+    def __init__(self, answers: int) -> None:
+        super().__init__(unruly, concurrency=4, jitter=5)
+        self.left = answers
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """An answer, or LLMError."""
+        answer = await super().complete(prompt)
+        self.left -= 1
+        if self.left < 0:
+            raise LLMError("gone", hint="start it again")
+        return answer
+
+
+@pytest.mark.parametrize("start_from", [0, 20])
+def test_a_run_that_stopped_goes_on_behind_what_it_has_written(
+    config: Make, monkeypatch: pytest.MonkeyPatch, start_from: int
+) -> None:
+    """Draws that were done are not rendered, parsed or filtered again; the files are the same."""
+    if start_from:
+        start(config(start_from))
+    with pytest.raises(LLMError):
+        start(config(120), Dying(90))
+    done: Counter[str] = Counter()
+
+    def counted(plan: Any, draw: Any, task: Any) -> Any:
+        done["draws"] += 1
+        return example_steps(plan, draw, task)
+
+    monkeypatch.setattr(generation, "example_steps", counted)
+    resumed = start(config(120))
+    assert 20 <= done["draws"] <= 110 - start_from
+    fresh, ours = files(start(config(120, "fresh")).folder), files(resumed.folder)
+    assert ours.keys() == fresh.keys()
+    assert {name for name in ours if ours[name] != fresh[name]} <= {"stats.json"}
+
+
+def test_answers_that_were_taken_out_are_asked_for_again(config: Make) -> None:
+    """What was written of them is not taken over: the files are those of the journal."""
+    with pytest.raises(LLMError):
+        start(config(120), Dying(90))
+    journal = sqlite3.connect(config(120).output / "journal.sqlite")
+    with journal:
+        taken = journal.execute("DELETE FROM answers WHERE rowid BETWEEN 10 AND 19").rowcount
+    journal.close()
+    llm = ScriptedLLM(unruly)
+    resumed = start(config(120), llm)
+    whole = ScriptedLLM(unruly)
+    fresh = start(config(120, "fresh"), whole)
+    assert len(llm.asked) == len(whole.asked) - 90 + taken
+    assert (resumed.folder / "records.jsonl").read_bytes() == (
+        fresh.folder / "records.jsonl"
+    ).read_bytes()

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -23,11 +25,22 @@ ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent / "golden" / "prompts"
 UPDATE = bool(os.environ.get("UPDATE_GOLDEN"))
 INDEX = 7
+DOCUMENTS = {
+    "bees.md": (
+        "# Honey bee\n\nA strong colony can hold up to 60,000 bees in summer, almost all of them"
+        " female workers.\n\n## Hives\n\nThe entrance of a hive faces south-east, so that bees"
+        " begin their work early in the day.\n"
+    ),
+    "houses.md": (
+        "# 養蜂\n\n巣箱は日当たりのよい場所に置き、冬の北風を避けるように林の南側を選ぶとよい。\n\n"
+        "## 採蜜\n\n採蜜は夏の初めに行い、巣板の三分の二に蓋がされてから始める。\n"
+    ),
+}
 # Families that are rendered for Japanese, too (pairs: into Japanese).
 IN_JAPANESE = {"short-long", "long-short", "sts", "bitext", "reasoning"}
 
 
-def _plan(families: list[str] | None = None) -> Plan:
+def _plan(families: list[str] | None = None, **keys: object) -> Plan:
     """The plan of the real taxonomy, in the forms of a capable model."""
     return make_plan(
         load_config(
@@ -37,6 +50,7 @@ def _plan(families: list[str] | None = None) -> Plan:
                 "prompts": ROOT / "prompts",
                 "llm.backend": "scripted",
                 "families": families,
+                **keys,
             },
         )
     )
@@ -52,15 +66,16 @@ def _prompts(plan: Plan, draw: Draw) -> list[Prompt]:
         prompts.append(next(writing.brainstorm_steps(plan, call)))
         task = Task(draw.family, draw.language, "<task>", call.id, "")
     steps = writing.example_steps(plan, draw, task)
-    prompt = next(steps)
+    answer: Completion | None = None
     while True:
-        prompts.append(prompt)
-        fields = plan.form(draw).steps[prompt.step].reply
-        answer = {name: f.one_of[0] if f.one_of else f"<{name}>" for name, f in fields.items()}
         try:
-            prompt = steps.send(Completion(json.dumps(answer)))
+            prompt = next(steps) if answer is None else steps.send(answer)
         except StopIteration:
             return prompts
+        prompts.append(prompt)
+        fields = plan.form(draw).steps[prompt.step].reply
+        reply = {name: f.one_of[0] if f.one_of else f"<{name}>" for name, f in fields.items()}
+        answer = Completion(json.dumps(reply))
 
 
 def _languages(name: str, languages: object) -> list[str]:
@@ -81,6 +96,31 @@ def _cases() -> dict[str, tuple[str, str, str]]:
     }
 
 
+def _grounded() -> Iterator[tuple[str, Plan, Draw]]:
+    """File stem, plan and first draw of every grounded form that asks a model, by language."""
+    with TemporaryDirectory() as folder:
+        documents = Path(folder) / "documents"
+        documents.mkdir()
+        for name, text in DOCUMENTS.items():
+            (documents / name).write_text(text, encoding="utf-8")
+        pairs = [
+            {"query": f"example query {i}", "passage": f"Example passage {i}."} for i in (1, 2)
+        ]
+        examples = Path(folder) / "examples.jsonl"
+        examples.write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+        keys = {
+            "corpus": {"paths": str(documents), "min_tokens": 0, "examples": str(examples)},
+            "output": Path(folder) / "run",
+        }
+        for name, family in _plan().taxonomy.families.items():
+            for form, spec in family.forms.items() if family.grounded else ():
+                if spec.steps or spec.brainstorm:
+                    plan = _plan([name], form=form, languages=["en", "ja"], **keys)
+                    first = {draw.language: draw for draw in reversed(list(plan.draws()))}
+                    for code, draw in sorted(first.items()):
+                        yield f"{name}.{form}.{code}", plan, draw
+
+
 def _rendered() -> dict[str, str]:
     """File name → content, of every prompt."""
     taxonomy = _plan().taxonomy
@@ -89,15 +129,23 @@ def _rendered() -> dict[str, str]:
     for stem, (name, form, code) in _cases().items():
         family = taxonomy.families[name]
         draw = sampling.example_draw(name, family, form, code, INDEX, plan.config.seed)
-        for prompt in _prompts(plan, draw):
-            params = prompt.params
-            head = (
-                f"# {name} version {family.version} · {form} · {prompt.step}\n"
-                f"# temperature {params.temperature:g} · top_p {params.top_p:g} · "
-                f"max_tokens {params.max_tokens}\n# {prompt.schema}\n"
-            )
-            turns = "".join(f"\n[{m.role}]\n{m.content}\n" for m in prompt.messages)
-            files[f"{stem}.{prompt.step}.txt"] = head + turns
+        files |= _files(stem, plan, draw)
+    for stem, plan, draw in _grounded():
+        files |= _files(stem, plan, draw)
+    return files
+
+
+def _files(stem: str, plan: Plan, draw: Draw) -> dict[str, str]:
+    files = {}
+    for prompt in _prompts(plan, draw):
+        params = prompt.params
+        head = (
+            f"# {draw.family} version {draw.version} · {draw.form} · {prompt.step}\n"
+            f"# temperature {params.temperature:g} · top_p {params.top_p:g} · "
+            f"max_tokens {params.max_tokens}\n# {prompt.schema}\n"
+        )
+        turns = "".join(f"\n[{m.role}]\n{m.content}\n" for m in prompt.messages)
+        files[f"{stem}.{prompt.step}.txt"] = head + turns
     return files
 
 

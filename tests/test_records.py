@@ -101,6 +101,17 @@ def test_any_other_text_is_refused(line: str | bytes) -> None:
         from_json(Record, line)
 
 
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "null"])
+def test_a_score_that_is_no_number_is_refused(value: str) -> None:
+    """It would be written as null, and the file could not be read again."""
+    positives = (Positive("p", "p", (Score("teacher", 0.5),)),)
+    record = make_record(family="f", task="t", language="en", query="q", positives=("p",))
+    line = to_json(replace(record, positives=positives))
+    assert from_json(Record, line).positives == positives
+    with pytest.raises(ValidationError, match="number"):
+        from_json(Record, line.replace('"value":0.5', f'"value":{value}'))
+
+
 def test_content_ids_know_order_and_boundaries() -> None:
     """Parts that join to the same text differ; so do orders and empty parts."""
     lists = [("ab",), ("a", "b"), ("b", "a"), ("ab", ""), ("", "ab"), (), ("",), ("", "")]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from generator import content, langid
 from generator.scripts import RANGES, SCRIPTS, letter_count, script_share
 from generator.text import (
+    buckets,
     contains_phrase,
     count_distinct,
     jaccard,
@@ -21,6 +22,7 @@ from generator.text import (
     normalise,
     shared,
     shingles,
+    similarity,
     unspaced_share,
     word_count,
 )
@@ -126,6 +128,26 @@ def test_jaccard_is_that_of_the_sets(first: str, second: str) -> None:
     assert jaccard(shingles(first), shingles(second)) == expected
 
 
+TWO_LETTERS = st.text(alphabet="ab é", max_size=60)
+
+
+@given(first=TWO_LETTERS, second=TWO_LETTERS, above=st.sampled_from([0.0, 0.3, 0.9]))
+def test_similarity_is_jaccard_or_nothing(first: str, second: str, above: float) -> None:
+    """The exact figure where it is above the bound, ASCII or not; below it may be left out."""
+    expected = jaccard(shingles(first), shingles(second))
+    found = similarity(normalise(first), normalise(second), above)
+    assert found == expected or (found == 0.0 and expected <= above)
+    assert (found > above) == (expected > above)
+
+
+@given(text=st.text(alphabet="abcdefgh ", max_size=400), size=st.integers(1, 20))
+def test_buckets_are_at_most_as_many_as_keys(text: str, size: int) -> None:
+    """They bound the number of different ones from below, and are close to it."""
+    keys = ngram_keys(text, min(size, len(text)) or 1)
+    held = int(np.count_nonzero(buckets(keys)))
+    assert 0.9 * count_distinct(keys) - 3 <= held <= count_distinct(keys)
+
+
 def test_shingles_of_an_empty_text_resemble_nothing() -> None:
     """Two texts of punctuation alone have no similarity."""
     assert shingles("...").size == 0
@@ -166,6 +188,30 @@ def test_detect_tells_languages_apart_and_survives_any_text() -> None:
     assert langid.detect("他党と比べてどの武力行使に慎重？").language == "ja"
     assert langid.detect("THE COUNCIL APPROVED A NEW PLAN FOR THE HARBOUR").language == "en"
     assert 0 <= langid.detect("\ud800").confidence <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "is_plain"),
+    [
+        ("The harbour was rebuilt after the flood, and this is what it has been.", "en", True),
+        ("How do I convert a ceiling fan with 2 wall switches to a separate one?", "en", True),
+        ("Der Hafen was in for a to is of on at by as it wie in den Niederlanden.", "en", False),
+        ("De haven is in de winter van het jaar was open, is of was het in juni?", "en", False),
+        ("Harbour rebuilt", "en", False),
+        ("The harbour was rebuilt after the flood and this is caf\u00e9.", "en", False),
+        ("The harbour was rebuilt after the flood, and this is what it has been.", "de", False),
+        ("札幌の雪まつりは1950年に地元の高校生が六つの雪像を作ったことから始まった。", "ja", True),
+        ("关于北京大学历史的文章，介绍了它的创立和发展。", "ja", False),
+        ("This is a long English sentence with かな and カナ in it.", "ja", False),
+        ("", "ja", False),
+        ("", "en", False),
+    ],
+)
+def test_what_is_plain_needs_no_model(text: str, language: str, is_plain: bool) -> None:
+    """Where it is said to be plain, the model says no other language."""
+    assert langid.is_plainly(text, language) == is_plain
+    if is_plain:
+        assert langid.are_related(langid.detect(text).language, language)
 
 
 def test_related_languages() -> None:

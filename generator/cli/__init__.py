@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "Copy tasks.yaml, prompts/ and a recipe, to change them."),
     "tasks": ("tasks", "Show or check what the taxonomy holds."),
     "prompt": ("prompt", "Print a rendered prompt; call nothing."),
+    "corpus": ("corpus", "Show what passages a folder of documents gives."),
     "plan": ("plan", "Estimate calls, tokens and price; call nothing."),
     "generate": ("generate", "Stage 1 alone: draw, ask the model, parse."),
     "filter": ("filter", "Stage 2 alone: drop records that break a rule."),

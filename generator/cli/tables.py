@@ -14,9 +14,12 @@ def print_table(
     """Print a table; numbers are set right, with thousands marks."""
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - `--help` need not load it
     from rich.console import Console  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table = Table(
+        title=escape(title) or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False
+    )
     for index, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")

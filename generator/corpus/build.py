@@ -2,7 +2,7 @@
 
     sources ─ documents ─ passages ─ spool ─ duplicates ─ passages.jsonl, skipped.jsonl, index
 
-Of each passage some 500 bytes are held while it is built (signatures that tell duplicates), and
+Of each passage some 650 bytes are held while it is built (signatures that tell duplicates), and
 one document at a time. Passages that the folder had before stay, and stand first: a document more
 takes no passage away.
 """
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from struct import Struct
 from typing import Any, TextIO
@@ -42,6 +43,7 @@ from generator.scripts import letter_count
 
 OnDocument = Callable[[int, int], None]  # documents and passages so far
 _FEWEST_LETTERS = 20
+_SHOWN = 10  # of what was skipped, where nothing else is left
 _ROW = Struct("<qQQiHH")  # as INDEX has it
 
 
@@ -86,9 +88,16 @@ def open_passages(
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in found.skipped.most_common())
         raise InputError(
             f"corpus: no passage in {', '.join(config.paths)} ({reasons or 'no files'})",
-            hint=f"see {run.skipped}; docs/corpus.md lists the formats",
+            hint="docs/corpus.md lists the formats; corpus.text_field names the field of a row",
+            problems=tuple(_first_skipped(run.skipped)),
         )
     return PassageFile(run.passages, run.passage_index, found.codes, found.digest), found
+
+
+def _first_skipped(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8") as file:
+        for row in map(json.loads, islice(file, _SHOWN)):
+            yield ": ".join(filter(None, (row["source"], row["reason"], row["detail"])))
 
 
 def _config_key(config: CorpusConfig) -> str:
@@ -137,6 +146,8 @@ def _cut(
                 index.add(text)  # type: ignore[attr-defined]
     except BadDocument as exc:
         _skip(found, log, Skipped(document.source, exc.reason, exc.detail))
+    except RecursionError:
+        _skip(found, log, Skipped(document.source, "broken", "nested too deeply"))
     if len(spooled) > start:
         spooled.end_document(start)
         found.documents += 1

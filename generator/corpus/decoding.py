@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 
+from generator import langid
 from generator.errors import BadDocument, MissingExtra
 
 SAMPLE_BYTES = 1 << 18
@@ -14,6 +15,9 @@ _JAPANESE = ("cp932", "euc_jp")
 _HIRAGANA = re.compile("[\u3041-\u309f]")
 _HALF_WIDTH = re.compile("[\uff61-\uff9f]")  # what EUC-JP looks like when read as Shift_JIS
 _FEWEST_KANA = 0.05
+# French read as Central European has è for č: the letters cannot tell, the language can.
+_LATIN = {"cp1250", "cp1254", "cp1257", "latin_1", "iso8859_2", "iso8859_10", "iso8859_16"}
+_WESTERN = set("en fr de es it pt nl sv da no nb nn fi is ca gl eu".split())
 
 
 def decode(data: bytes) -> str:
@@ -35,7 +39,7 @@ def detect(sample: bytes, *, whole: bool = True) -> str:
             return encoding
     if b"\0" in sample:
         raise BadDocument("binary", "holds zero bytes")
-    if _decodes(sample, "utf-8", whole=whole) is not None:
+    if decoded(sample, "utf-8", whole=whole) is not None:
         return "iso2022_jp" if b"\x1b$" in sample else "utf-8"
     return _japanese(sample, whole=whole) or _guessed(sample)
 
@@ -43,7 +47,7 @@ def detect(sample: bytes, *, whole: bool = True) -> str:
 def _japanese(sample: bytes, *, whole: bool) -> str | None:
     shares = {}
     for encoding in _JAPANESE:
-        text = _decodes(sample, encoding, whole=whole)
+        text = decoded(sample, encoding, whole=whole)
         if text:
             kana = len(_HIRAGANA.findall(text)) - len(_HALF_WIDTH.findall(text))
             shares[encoding] = kana / sum(not char.isascii() for char in text)
@@ -59,10 +63,12 @@ def _guessed(sample: bytes) -> str:
     best = from_bytes(sample).best()
     if best is None:
         raise BadDocument("bad_encoding", "in no encoding that is known")
-    return best.encoding
+    is_western = best.encoding in _LATIN and langid.detect(str(best)).language in _WESTERN
+    return "cp1252" if is_western and decoded(sample, "cp1252") is not None else best.encoding
 
 
-def _decodes(sample: bytes, encoding: str, *, whole: bool) -> str | None:
+def decoded(sample: bytes, encoding: str, *, whole: bool = True) -> str | None:
+    """The text of the bytes in that encoding; None where they are in another."""
     try:
         return codecs.getincrementaldecoder(encoding)().decode(sample, final=whole)
     except UnicodeDecodeError:

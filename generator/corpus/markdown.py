@@ -25,6 +25,8 @@ _DIRECTIVE = re.compile(r"^[ \t]*(?:\{\{[#<%].*?\}\}|\{%.*?%\})[ \t]*$", re.MULT
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _TAG = re.compile(r"</?[A-Za-z][^>]*>")
 _READING = re.compile(r"<(rt|rp)\b[^>]*>.*?</\1>", re.DOTALL | re.IGNORECASE)
+_BREAK = re.compile(r"<br\b", re.IGNORECASE)
+_RUBY = re.compile(r"<(/?)(?:rt|rp)\b", re.IGNORECASE)
 _LISTS = ("bullet_list", "ordered_list")
 _LINK_SHARE = 0.9
 
@@ -126,13 +128,22 @@ def _rows(tokens: Sequence[Token]) -> Iterator[str]:
 def _inline(tokens: Iterable[Token]) -> str:
     """The words of the inline tokens among these."""
     parts: list[str] = []
+    reading = False
     for token in tokens:
         for child in token.children or () if token.type == "inline" else ():
-            if child.type in {"softbreak", "hardbreak"}:
+            if child.type in {"softbreak", "hardbreak"} or _BREAK.match(child.content):
                 parts.append("\n")
-            elif child.type in {"text", "code_inline", "html_inline"}:
+            elif child.type == "html_inline":
+                reading = _reading(child.content, reading=reading)
+            elif child.type in {"text", "code_inline"} and not reading:
                 parts.append(child.content)
-    return joined(_text_of_html("".join(parts)) if _TAG.search("".join(parts)) else "".join(parts))
+    return joined("".join(parts))
+
+
+def _reading(tag: str, *, reading: bool) -> bool:
+    """Whether what follows an inline tag is the reading of a ruby."""
+    found = _RUBY.match(tag)
+    return not found[1] if found else reading
 
 
 def _text_of_html(source: str) -> str:

@@ -8,13 +8,14 @@ the next one below the same heading. Within a section a passage repeats the end 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
 
 from generator.corpus.blocks import UNSPACED, Block, Document
 from generator.corpus.tokens import chopped, sentences, token_count
 from generator.corpusconfig import CorpusConfig
+from generator.errors import BadDocument
 
 SEPARATOR = " > "
 _LONGEST_CODE = 2  # budgets
@@ -61,9 +62,10 @@ class Draft:
 
 
 def drafts(document: Document, config: CorpusConfig) -> Iterator[Draft]:
-    """The passages of a document, in order. Raises BadDocument where its blocks do."""
+    """The passages of a document, in order. Raises BadDocument where its blocks do, last."""
     held: Draft | None = None
-    for draft in _cut(document, config):
+    broken: list[BadDocument] = []
+    for draft in _cut(document.title, _until_broken(document.blocks, broken), config):
         if held and _joins(held, draft, config):
             fresh = draft.pieces[draft.repeated :]
             held.pieces += fresh
@@ -73,6 +75,15 @@ def drafts(document: Document, config: CorpusConfig) -> Iterator[Draft]:
         held = draft
     if held:
         yield held
+    if broken:
+        raise broken[0]
+
+
+def _until_broken(blocks: Iterable[Block], broken: list[BadDocument]) -> Iterator[Block]:
+    try:
+        yield from blocks
+    except BadDocument as exc:
+        broken.append(exc)
 
 
 def _joins(held: Draft, draft: Draft, config: CorpusConfig) -> bool:
@@ -85,11 +96,11 @@ def _joins(held: Draft, draft: Draft, config: CorpusConfig) -> bool:
     )
 
 
-def _cut(document: Document, config: CorpusConfig) -> Iterator[Draft]:
-    root = (document.title,) if document.title else ()
+def _cut(title: str, blocks: Iterable[Block], config: CorpusConfig) -> Iterator[Draft]:
+    root = (title,) if title else ()
     headings: list[tuple[int, str]] = []
     draft = Draft(root)
-    for block in document.blocks:
+    for block in blocks:
         if block.kind == "heading":
             while headings and headings[-1][0] >= block.level:
                 headings.pop()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _EDGE_LINES, _SEEN_PAGES, _RUNNING_SHARE = 2, 40, 0.5
 _NUMBER = re.compile(r"\d+|\b[ivxlc]+\b")
 _HYPHEN = re.compile(r"(?<=[a-z])[-\u00ad\ufffe]\n(?=[a-z])")
+_JOINED_WORD = "\x02"  # what pdfium puts for the hyphen of a word that it joined itself
 _PARAGRAPH_END = re.compile(r"[.!?:。！？：]$")
 _FEWEST_CHARS = 8  # of a document: below, it is scanned pictures
 
@@ -86,9 +87,15 @@ def _paragraph(lines: list[str]) -> Iterator[Block]:
 
 
 def _lines(document: PdfDocument, number: int) -> list[str]:
-    with closing(document[number]) as page, closing(page.get_textpage()) as text:
-        content: str = text.get_text_bounded()
-    return [line.strip() for line in content.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+    from pypdfium2 import PdfiumError  # noqa: PLC0415 - an extra
+
+    try:
+        with closing(document[number]) as page, closing(page.get_textpage()) as text:
+            content: str = text.get_text_bounded()
+    except PdfiumError as exc:
+        raise BadDocument("broken", f"page {number + 1}: {exc}") from exc
+    content = content.replace(_JOINED_WORD, "").replace("\r\n", "\n").replace("\r", "\n")
+    return [line.strip() for line in content.split("\n")]
 
 
 def _running(document: PdfDocument) -> set[str]:

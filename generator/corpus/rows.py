@@ -10,6 +10,7 @@ from typing import Any
 
 from generator.corpus import plain
 from generator.corpus.blocks import Document, Skipped
+from generator.corpus.decoding import SAMPLE_BYTES, decode, decoded, detect
 from generator.corpus.markdown import blocks as markdown_blocks
 from generator.errors import ConfigError, InputError
 from generator.textfile import text_field
@@ -28,25 +29,55 @@ class Fields:
     text: str | None = None
     title: str | None = None
 
+    def among(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that may hold a text, a title or an id."""
+        own = {name for name in (self.text, self.title) if name}
+        return [name for name in names if name in {*own, *TEXT_FIELDS, *TITLE_FIELDS, *ID_FIELDS}]
+
 
 def from_jsonl(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:
-    """A document a line. A bad line is skipped with its place."""
+    """A document a line. A bad line is skipped with its place. Raises BadDocument."""
+    for number, line in enumerate(_lines(path), start=1):
+        place = f"{source}:{number}"
+        if isinstance(line, UnicodeDecodeError):
+            yield Skipped(place, "bad_encoding", str(line))
+            continue
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as exc:
+            yield Skipped(place, "not_json", str(exc))
+            continue
+        yield _document(row, place, source, fields)
+
+
+def _lines(path: Path) -> Iterator[str | UnicodeDecodeError]:
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
+        encoding = _encoding(file.read(SAMPLE_BYTES))
+    if encoding == "utf-16":
+        with path.open(encoding=encoding) as text:
+            yield from text
+        return
+    with path.open("rb") as file:
+        for line in file:
             try:
-                row = json.loads(line)
-            except ValueError as exc:
-                yield Skipped(f"{source}:{number}", "not_json", str(exc))
-                continue
-            yield _document(row, f"{source}:{number}", source, fields)
+                yield line.decode(encoding)
+            except UnicodeDecodeError as exc:
+                yield exc
+
+
+def _encoding(sample: bytes) -> str:
+    """By the first line that is not ASCII: a broken line behind it makes a file no other."""
+    first = next((line for line in sample.splitlines() if not line.isascii()), b"")
+    is_utf8 = decoded(first, "utf-8") is not None and b"\x1b$" not in sample
+    return "utf-8-sig" if is_utf8 and b"\0" not in sample else detect(sample, whole=False)
 
 
 def from_json(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:
     """A document an object: the file is a list of objects, or one object; read as a whole."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(decode(path.read_bytes()))
     except ValueError as exc:
         yield Skipped(source, "not_json", str(exc))
         return
@@ -55,24 +86,29 @@ def from_json(path: Path, source: str, fields: Fields) -> Iterator[Document | Sk
 
 
 def from_parquet(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:
-    """A document a row."""
+    """A document a row; of the columns only those that may hold text, title or id are read."""
     import pyarrow as pa  # noqa: PLC0415 - slow to import
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        file = pq.ParquetFile(path)
+        with pq.ParquetFile(path) as file:
+            names = fields.among(file.schema_arrow.names) or None
+            batches = file.iter_batches(_BATCH_ROWS, columns=names)
+            rows = (row for batch in batches for row in batch.to_pylist())
+            yield from _documents(rows, source, fields)
     except (pa.ArrowException, OSError) as exc:
         yield Skipped(source, "broken", str(exc).partition("\n")[0])
-        return
-    rows = (row for batch in file.iter_batches(_BATCH_ROWS) for row in batch.to_pylist())
-    yield from _documents(rows, source, fields)
 
 
 def from_saved(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:
     """A document a row of a data set that `save_to_disk` wrote; all its splits."""
     from datasets import DatasetDict, load_from_disk  # noqa: PLC0415 - slow to import
 
-    found = load_from_disk(str(path))
+    try:
+        found = load_from_disk(str(path))
+    except Exception as exc:  # noqa: BLE001 - whatever the library raises of a broken folder
+        yield Skipped(source, "broken", str(exc).partition("\n")[0])
+        return
     splits = found if isinstance(found, DatasetDict) else {"": found}
     for split, rows in splits.items():
         yield from _documents(rows, f"{source}:{split}".rstrip(":"), fields)
@@ -88,11 +124,11 @@ def from_hub(name: str, fields: Fields) -> Iterator[Document | Skipped]:
     path, config, split = _hub_parts(name)
     try:
         rows = load_dataset(path, config, split=split, streaming=True)
+        yield from _documents(rows, name, fields)
     except Exception as exc:  # whatever the library raises: of the hub, the network or the name
         raise InputError(
             f"{name}: {str(exc).partition(chr(10))[0]}", hint="hf:OWNER/NAME[/CONFIG][:SPLIT]"
         ) from exc
-    yield from _documents(rows, name, fields)
 
 
 def _hub_parts(name: str) -> tuple[str, str | None, str]:

@@ -6,6 +6,7 @@ A folder is walked whole, in the order of its names: a BEIR folder by its `corpu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,12 +59,22 @@ def _below(folder: Path) -> Iterator[Path]:
         yield folder / "corpus.jsonl"
         return
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.name.startswith(".") or entry.name in _LEFT_OUT:
+        if entry.name.startswith(".") or entry.name in _LEFT_OUT or _is_above(entry, folder):
             continue
-        if entry.is_dir() and not _is_saved(entry):
-            yield from _below(entry)
-        else:
+        if not entry.is_dir() or _is_saved(entry):
             yield entry
+        elif not _is_run(entry):
+            yield from _below(entry)
+
+
+def _is_above(entry: Path, folder: Path) -> bool:
+    """Whether a link leads back to where it stands, or above."""
+    return entry.is_symlink() and folder.resolve().is_relative_to(entry.resolve())
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether trine itself wrote it: a run among the documents is none of them."""
+    return (folder / "run.yaml").is_file() or (folder / "stages" / "passages.lock").is_file()
 
 
 def _is_saved(folder: Path) -> bool:
@@ -75,6 +86,8 @@ def _read(source: Source, fields: Fields) -> Found:
     try:
         if path.is_dir():
             yield from rows.from_saved(path, name, fields)
+        elif path.exists() and not path.is_file():
+            yield Skipped(name, "unknown_kind", "no ordinary file")
         elif path.stat().st_size == 0:
             yield Skipped(name, "empty")
         elif (reader := _ROWS.get(path.suffix.lower())) is not None:
@@ -146,6 +159,7 @@ def fingerprint(paths: Iterable[str]) -> list[tuple[str, int, int]]:
             found.append((path, 0, 0))
             continue
         for source in files(path):
-            stat = Path(source.path).stat()
-            found.append((str(source.path), stat.st_size, stat.st_mtime_ns))
+            with suppress(OSError):  # a link to nothing is told when it is read
+                stat = source.path.stat()
+                found.append((str(source.path), stat.st_size, stat.st_mtime_ns))
     return found

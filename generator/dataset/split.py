@@ -54,9 +54,10 @@ def split(
     """Choose the test records: `test_fraction` of the groups, and at least one record of 20.
 
     Records are of one group when they share a query or a positive (after normalisation; a label's
-    text is no sign of leakage, so it does not count), or when query and positive together have a
-    Jaccard similarity of `near_threshold` or more by `pairs` (default: MinHash). The fraction
-    holds on average, not exactly: a quota would move records whenever others are added.
+    text is no sign of leakage, so it does not count) or a passage that they were written from, or
+    when query and positive together have a Jaccard similarity of `near_threshold` or more by
+    `pairs` (default: MinHash). The fraction holds on average, not exactly: a quota would move
+    records whenever others are added.
     """
     if test_fraction <= 0:
         return Split(frozenset())
@@ -112,9 +113,15 @@ def _exact_groups(source: Source) -> tuple[list[str], _Groups]:
     for index, record in enumerate(records_of(source)):
         ids.append(record.id)
         groups.add()
-        for text in _counted_texts(record):
-            groups.join(index, first_with.setdefault(_key(text), index))
+        for key in (*map(_key, _counted_texts(record)), *_passages(record)):
+            groups.join(index, first_with.setdefault(key, index))
     return ids, groups
+
+
+def _passages(record: Record) -> list[int]:
+    """The passages that it was written from, with or without their titles."""
+    found = record.provenance.passage
+    return [int(content_id(one)[:16], 16) for one in found.split("+")] if found else []
 
 
 def _counted_texts(record: Record) -> list[str]:

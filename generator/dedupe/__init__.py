@@ -40,7 +40,8 @@ def deduplicate(
     `record_duplicate` and `record_near_duplicate`, query and first positive together, in any
     family; `query_near_duplicate`. A threshold of `None` looks for no near-duplicates.
 
-    Of a record with a label the query alone is looked at: labels repeat by design.
+    Of a record with a label, or of a passage that was given, the query alone is looked at: labels
+    and such passages repeat by design.
 
     `known` says of the first records, from an earlier pass, whether they are kept: the result is
     about the others. `records` may be backed by a file: it is iterated once, then read by position
@@ -88,7 +89,8 @@ def _positive(record: Record) -> str | None:
 
 
 def _record(record: Record) -> str | None:
-    positive = _positive(record)
+    is_given = record.provenance.passage is not None
+    positive = None if is_given else _positive(record)
     return record.query if positive is None else f"{record.query}\n{positive}"
 
 

@@ -27,6 +27,7 @@ from generator.filters import (
     repetition,
     says_little,
     script,
+    vague,
 )
 from generator.filters.base import Reject, Rule
 from generator.filters.chain import Chain, Spec, apply, compile_chain
@@ -44,6 +45,7 @@ RULES: dict[str, Rule] = {
     "negative_equals_positive": negative_equals_positive.check,
     "label_leak": label_leak.check,
     "points_at_text": points_at_text.check,
+    "vague": vague.check,
     "opening": opening.check,
     "off_subject": off_subject.check,
     "query_strays": query_strays.check,

@@ -27,7 +27,9 @@ def check(
     """
     for side, text, language in prose_sides(record):
         # Counting letters costs more than a look at the length, and most texts are long.
-        if not langid.is_known(language) or letter_count(text[: 4 * min_letters]) < min_letters:
+        if langid.is_plainly(text, language) or not langid.is_known(language):
+            continue
+        if letter_count(text[: 4 * min_letters]) < min_letters:
             continue
         guess = langid.detect(text)
         if guess.confidence >= min_confidence and not langid.are_related(guess.language, language):

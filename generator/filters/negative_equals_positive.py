@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from generator.filters.base import Reject, quote
 from generator.records import Record
-from generator.text import SHINGLE_CHARS, jaccard, normalise, shingles
+from generator.text import SHINGLE_CHARS, normalise, similarity
 
 # 5-grams of the one text looked up in the other before anything is counted.
 _PROBES = 16
@@ -34,9 +34,9 @@ def check(
 
 
 def _similarity(first: str, second: str, max_similarity: float) -> float:
-    """Jaccard of the two, or 0 where a few probes show that it is low (it nearly always is)."""
+    """Jaccard of the two, or 0 where it is low (a few probes show it nearly always)."""
     step = max(1, len(first) // _PROBES)
     probes = [first[start : start + SHINGLE_CHARS] for start in range(0, len(first), step)]
     if sum(probe in second for probe in probes) < max_similarity / 2 * len(probes):
         return 0.0
-    return jaccard(shingles(first), shingles(second))
+    return similarity(first, second, max_similarity)

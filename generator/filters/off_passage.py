@@ -1,7 +1,7 @@
 """A query whose words its passage does not hold: query_off_passage.
 
-A cheap stand-in for a search: what a small model makes up has words of its own. Of a query in
-another language than the passage nothing is said.
+A cheap stand-in for a search: what a small model makes up has words, or numbers, of its own. Of a
+query in another language than the passage nothing is said.
 """
 
 from __future__ import annotations
@@ -16,19 +16,25 @@ from generator.text import HAN, normalise
 
 # Words of Japanese and Chinese without a dictionary: pairs of Han characters, and runs of katakana.
 _HAN_RUN = re.compile(f"[{HAN}]{{2,}}")
+_NUMBER = re.compile(r"\d{2,}")
 _KATAKANA = re.compile("[\u30a1-\u30fa\u30fc]{2,}")
 
 
 def check(
     record: Record, _values: Mapping[str, str], *, min_share: float = 0.5, min_words: int = 2
 ) -> Reject | None:
-    """Reject a query of which fewer than `min_share` of the content words stand in its positives.
+    """Reject a query of whose content words fewer than `min_share` stand in its positives.
+
+    And one with a number of two digits or more that does not stand there.
 
     `min_words`: a query with fewer content words is not judged.
     """
     if record.query_language != record.text_language or record.label is not None:
         return None
-    text = "\n".join(positive.text for positive in record.positives)
+    text = normalise("\n".join(positive.text for positive in record.positives))
+    invented = [number for number in _NUMBER.findall(normalise(record.query)) if number not in text]
+    if invented:
+        return Reject("query_off_passage", f"{', '.join(invented)}: {quote(record.query)}")
     held = _held(record.query, text, record.query_language)
     if len(held) < min_words or sum(held.values()) >= min_share * len(held):
         return None
@@ -41,7 +47,7 @@ def _held(query: str, text: str, language: str) -> dict[str, bool]:
     if language == LANGUAGE:
         found = set(content_words(text))
         return {word: any(is_same(word, other) for other in found) for word in content_words(query)}
-    words, folded = _unspaced_words(normalise(query)), normalise(text)
+    words, folded = _unspaced_words(normalise(query)), text
     return {word: word in folded for word in words}
 
 

@@ -11,9 +11,11 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
+import numpy as np
+
 from generator.filters.base import Reject, prose_sides, quote
 from generator.records import Record
-from generator.text import Hashes, count_distinct, ngram_keys, unspaced_share
+from generator.text import Hashes, buckets, count_distinct, ngram_keys, unspaced_share
 
 # Length of an n-gram that ordinary prose hardly ever repeats: about four words.
 _SPACED_CHARS, _UNSPACED_CHARS = 20, 8
@@ -45,9 +47,9 @@ def check(
         size = _UNSPACED_CHARS if is_unspaced else _SPACED_CHARS
         # A short text has short n-grams: "how to how to how to" has no long one to repeat.
         keys = ngram_keys(line, min(size, max(_SHORTEST_CHARS, len(line) // 5)))
-        if (share := _repeated_share(keys)) > max_share:
+        repeated = keys.size - int(np.count_nonzero(buckets(keys)))  # at most
+        if repeated > max_share * keys.size and (share := _repeated_share(keys)) > max_share:
             return Reject(f"{side}_repeats", f"{share:.0%} of it repeats: {quote(text)}")
-        repeated = share * keys.size + 0.5  # and half a one for rounding
         tail = keys[-_TAIL_NGRAMS:]
         # Whatever repeats within the end repeats within the whole.
         if repeated > max_tail_share * tail.size and (
@@ -91,5 +93,7 @@ def _sentences(line: str) -> list[str]:
 
 
 def _most_frequent_sentence(text: str, min_chars: int) -> tuple[str, int]:
-    sentences = Counter(s for s in _sentences(text) if len(s) > min_chars)
-    return sentences.most_common(1)[0] if sentences else ("", 0)
+    sentences = [s for s in _sentences(text) if len(s) > min_chars]
+    if len(set(sentences)) == len(sentences):  # nearly always, and counting takes longer
+        return (sentences[0], 1) if sentences else ("", 0)
+    return Counter(sentences).most_common(1)[0]

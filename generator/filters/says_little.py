@@ -17,8 +17,9 @@ from generator.records import Record
 
 _STUTTER = re.compile(r"\b(\w{3,})(?:,? and|,? or|,)? \1\b", re.IGNORECASE)
 # What may stutter; looking for equal neighbours first is far faster than the pattern.
-_WORDS_ONLY = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
-_BETWEEN = frozenset({"and", "or"})
+_ASCII = [chr(code) for code in range(128)]
+_WORDS_ONLY = "".join(c if c.isalnum() or c == "_" else " " for c in _ASCII).encode() + bytes(128)
+_BETWEEN = frozenset({b"and", b"or"})
 _MIN_WORDS = 5  # below, a share says nothing
 
 
@@ -48,10 +49,15 @@ def check(
 
 def _stutter(text: str) -> re.Match[str] | None:
     if text.isascii():  # there lower case is what `IGNORECASE` compares
-        words = text.lower().translate(_WORDS_ONLY).split()
-        apart = zip(words, words[1:], words[2:], strict=False)
-        if not any(map(eq, words, words[1:])) and not any(
-            first == third and second in _BETWEEN for first, second, third in apart
-        ):
+        line = text.lower().encode().translate(_WORDS_ONLY)
+        words = line.split()
+        has_pair = (b" and " in line or b" or " in line) and _has_pair(words)
+        if not has_pair and not any(map(eq, words, words[1:])):
             return None
     return _STUTTER.search(text)
+
+
+def _has_pair(words: list[bytes]) -> bool:
+    """Whether one word stands on both sides of "and" or "or"."""
+    apart = zip(words, words[1:], words[2:], strict=False)
+    return any(first == third and second in _BETWEEN for first, second, third in apart)

@@ -63,6 +63,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._recorded = 0
+        self._mark: int | None = None
         self._mover = ThreadPoolExecutor(1, "journal")
         self._moving: Future[int] | None = None
         with self._guard():
@@ -104,6 +105,21 @@ class Journal:
         self._mover.shutdown()
         self._db.close()
 
+    @property
+    def mark(self) -> int:
+        """How many answers it holds: what was made of the first n stays good as long as n do.
+
+        -1 where somebody took some out, or where the layout is too old to tell.
+        """
+        if self._mark is None:
+            try:
+                found = self._db.execute("SELECT count(*), coalesce(max(rowid), 0) FROM answers")
+                count, newest = found.fetchone()
+            except sqlite3.Error:  # of a damaged file the next `get` will tell
+                count, newest = 0, -1
+            self._mark = count if count == newest else -1
+        return self._mark
+
     def get(self, key: str) -> Completion | None:
         """The answer to a request, if there is one."""
         with self._guard():
@@ -126,7 +142,9 @@ class Journal:
             answer.cached_tokens, answer.reasoning_tokens, answer.batched,
         )  # fmt: skip
         with self._guard():
-            self._db.execute(_INSERT, row)
+            made = self._db.execute(_INSERT, row)
+        if self._mark is not None and self._mark >= 0:
+            self._mark += made.rowcount  # 0 where it was known
         self._recorded += 1
         if self._recorded % _CHECKPOINT_EVERY == 0:
             self._checkpoint()

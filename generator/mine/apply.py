@@ -62,7 +62,7 @@ def written(record: Record, config: MineConfig) -> tuple[Negative, ...]:
 
 
 def _scores(known: tuple[Score, ...], teacher: str, value: float) -> tuple[Score, ...]:
-    if np.isnan(value):
+    if not np.isfinite(value):
         return known
     own = Score(teacher, float(value))
     return (own, *(score for score in known if score.teacher != teacher))

@@ -57,7 +57,7 @@ def _made(factory: str, dim: int) -> Any:
     if hasattr(index, "hnsw"):
         index.hnsw.efSearch = EF_SEARCH
     if hasattr(index, "nprobe"):
-        index.nprobe = min(PROBES, index.nlist)
+        index.nprobe = min(PROBES, getattr(index, "nlist", PROBES))
     return index
 
 

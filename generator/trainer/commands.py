@@ -13,7 +13,15 @@ from generator.trainer.engine import compiled_blocks
 from generator.trainer.gradients import Check, check_gradients
 from generator.trainer.loop import Result, train
 from generator.trainer.plan import forecast
-from generator.trainer.session import compiles, device_of, load_data, make_engine, open_base, sample
+from generator.trainer.session import (
+    compiles,
+    device_of,
+    dtype_of,
+    load_data,
+    make_engine,
+    open_base,
+    sample,
+)
 
 __all__ = ["Result", "check", "plan", "train"]
 
@@ -33,15 +41,15 @@ def plan(paths: Sequence[Path], config: TrainConfig) -> list[str]:
 def check(paths: Sequence[Path], config: TrainConfig) -> tuple[list[str], bool]:
     """Gradients of the user's model on the user's rows against a plain batch: words, and verdict.
 
-    In float32, and on a GPU in the dtype of the run as well; compiled where the run is.
+    In float32, and in the dtype of the run as well; compiled where the run is.
     """
     config = config.model_copy(update={"parallel": "ddp"})  # of one process
     device = device_of(config)
     base = open_base(config, device)
     batch = sample(load_data(paths, config, base), _ROWS)
     dtypes = [torch.float32]
-    if device.type == "cuda" and config.dtype != "float32":
-        dtypes.append(torch.bfloat16)
+    if dtype_of(config, device) != torch.float32:
+        dtypes.append(dtype_of(config, device))
     blocks = compiled_blocks() if compiles(config, device) else None
     lines, passed = [], True
     for dtype in dtypes:

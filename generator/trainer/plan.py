@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,8 +17,9 @@ from generator.trainer.packing import Ints, cut
 from generator.trainer.parameters import Parameters
 from generator.trainer.room import WORKING
 from generator.trainer.session import Data
+from generator.trainer.shape import Shape
 
-_CPU_FLOPS = 1e11  # a few cores in float32
+_CPU_SHARE = 0.65  # of what its matrix products alone would do (0.6 in bfloat16, 0.8 in float32)
 _BEST, _HALF_WIDTH = 0.53, 200  # the share of a GPU's peak of wide models; the width at half
 _LAUNCH_S = 2.1e-3  # the host's time for a layer of a chunk, forwards and backwards
 
@@ -50,16 +52,15 @@ class Forecast:
     def lines(self) -> list[str]:
         """As text."""
         left_out = ", ".join(f"{n:,} {reason}" for reason, n in self.rejected.items()) or "none"
-        hours = self.steps * self.seconds_per_step / 3600
+        minutes = self.steps * self.seconds_per_step / 60
+        length = f"{minutes:.3g} min" if minutes < 120 else f"{minutes / 60:.3g} h"
         return [
             f"rows        {self.rows:,} (rejected: {left_out}; copies: {self.skipped:,})",
             f"steps       {self.steps:,}, {self.warmup:,} of warm-up",
             f"tokens      {self.tokens_per_step:,.0f} a step, in {self.chunks} chunks, no padding",
             f"weights     {self.trained:,} trained",
             f"step        about {self.seconds_per_step:.3g} s",
-            f"run         about {hours * 60:.3g} min"
-            if hours < 2
-            else f"run         {hours:.3g} h",
+            f"run         about {length}, without loading, scoring and export",
             f"memory      about {self.memory_gb:.3g} GB",
         ]
 
@@ -86,7 +87,8 @@ def predict(engine: Engine, lengths: Ints, *, lora: bool) -> Prediction:
     """What a step on texts of these lengths takes in one process.
 
     Time is what the device computes or what the host needs to launch it, whichever is longer; a
-    GPU's share of its peak grows with the model's width (fitted to two models on one H200).
+    GPU's share of its peak grows with the model's width (fitted to two models on one H200). A CPU
+    is asked how fast it multiplies now.
     """
     shape, parameters = engine.model.shape, engine.parameters
     assert isinstance(parameters, Parameters)  # noqa: S101 - of one process: whole
@@ -105,9 +107,24 @@ def predict(engine: Engine, lengths: Ints, *, lora: bool) -> Prediction:
     peak = peak_flops(parameters.device)
     share = _BEST * shape.hidden / (shape.hidden + _HALF_WIDTH)
     launches = _LAUNCH_S * shape.layers * len(sizes) * (1 + recomputed / 2) if peak else 0.0
-    seconds = max(executed / (peak * share if peak else _CPU_FLOPS), launches)
+    rate = peak * share if peak else _CPU_SHARE * _matmul_flops(shape, parameters.leaves[0])
+    seconds = max(executed / rate, launches)
     memory = static + passing + graph * max(sum(sizes[:kept]), sizes[-1])
     return Prediction(seconds, memory / 2**30, len(sizes), recomputed)
+
+
+def _matmul_flops(shape: Shape, like: torch.Tensor) -> float:
+    """Operations/s of matrix products of the model's width: the median of a few."""
+    texts = like.new_ones((256, shape.hidden))
+    weights = like.new_ones((shape.intermediate, shape.hidden))
+    times = []
+    for _ in range(6):
+        started = time.perf_counter()
+        torch.nn.functional.linear(texts, weights)
+        if like.is_cuda:  # of a kind whose peak is not known
+            torch.cuda.synchronize(like.device)
+        times.append(time.perf_counter() - started)
+    return 2.0 * 256 * shape.hidden * shape.intermediate / float(np.median(times))
 
 
 def _static_bytes(parameters: Parameters, item: int) -> float:

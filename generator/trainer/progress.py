@@ -41,9 +41,9 @@ class Meter:
     def __enter__(self) -> Self:
         if self._engine.world.is_first:
             self._config.output.mkdir(parents=True, exist_ok=True)
-            self._log = (self._config.output / "log.jsonl").open("a", encoding="utf-8")
             if self._config.tracker == "tensorboard":
                 self._board = _board(self._config)
+            self._log = (self._config.output / "log.jsonl").open("a", encoding="utf-8")
         self._last = time.monotonic()
         return self
 

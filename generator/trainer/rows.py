@@ -7,6 +7,7 @@ A row is a query, at least one positive, any number of negatives. What cannot be
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,10 +50,10 @@ def read_rows(path: Path) -> Iterator[TrainRow | Rejected]:
 
 
 def data_file(path: Path) -> Path:
-    """The file that holds the rows of `path`."""
+    """The file that holds the rows of `path`; of a run, those that it does not keep to test on."""
     if path.is_file() and path.suffix in {".jsonl", ".json", ".parquet"}:
         return path
-    for name in ("records.jsonl", "train.jsonl", "train.parquet"):
+    for name in ("dataset/train.jsonl", "records.jsonl", "train.jsonl", "train.parquet"):
         if (path / name).is_file():
             return path / name
     raise InputError(
@@ -150,7 +151,7 @@ def _texts(
              for item in items]  # fmt: skip
     texts = tuple(text if isinstance(text, str) else "" for text, _ in pairs)
     scores = [given[0]["value"] for _, given in pairs if given]
-    return texts, tuple(map(float, scores)) if len(scores) == len(texts) else ()
+    return texts, _numbers(scores) if len(scores) == len(texts) else ()
 
 
 def _is_text(value: Any) -> bool:
@@ -163,7 +164,13 @@ def _text(value: Mapping[str, Any], key: str) -> str:
 
 
 def _numbers(value: Any) -> tuple[float, ...]:
-    return tuple(map(float, value)) if isinstance(value, list) else ()
+    return tuple(map(_number, value)) if isinstance(value, list) else ()
+
+
+def _number(value: Any) -> float:
+    """A teacher's score; NaN where it gave none, or none that a softmax can take."""
+    number = math.nan if value is None else float(value)
+    return number if math.isfinite(number) else math.nan
 
 
 def _rejected(reason: str, detail: str, query: str | None = None) -> Rejected:

@@ -27,7 +27,7 @@ from generator.trainer.config import TokenConfig
 from generator.trainer.rows import TrainRow, data_file, read_rows
 from generator.trainer.tokens import Tokens, query_text
 
-_VERSION = "1"
+_VERSION = "2"
 _POLICY = {"all": ALL, "same_task": SAME_TASK, "none": NONE}
 _ARRAYS = (
     "offsets", "identity", "query", "policy", "task", "group", "source",

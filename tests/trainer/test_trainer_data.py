@@ -77,6 +77,26 @@ def test_a_record_is_a_row(tmp_path: Path) -> None:
     assert row.group.endswith("/sts")
 
 
+def test_of_a_run_the_questions_that_it_tests_on_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "dataset").mkdir()
+    for name, query in (("records", "all"), ("dataset/test", "held out"), ("dataset/train", "q")):
+        row = {"query": query, "positive": "p"}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(row) + "\n")
+    (row,) = read_rows(tmp_path)
+    assert isinstance(row, TrainRow)
+    assert row.query == "q"
+
+
+def test_a_score_that_is_no_number_is_none(tmp_path: Path) -> None:
+    """JSON of Python may hold NaN and infinity; null says the same. The row is still good."""
+    for value in (float("nan"), float("inf"), None):
+        (row,) = _rows(tmp_path, {"query": "q", "pos": ["p"], "neg": ["a", "b"],
+                                  "pos_scores": [2], "neg_scores": [value, 1]})  # fmt: skip
+        assert isinstance(row, TrainRow)
+        assert row.positive_scores == (2.0,)
+        assert np.array_equal(row.negative_scores, [np.nan, 1.0], equal_nan=True)
+
+
 def test_parquet_gives_the_same_rows(tmp_path: Path) -> None:
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import parquet  # noqa: PLC0415

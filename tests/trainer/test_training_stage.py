@@ -16,12 +16,15 @@ from trainer_worlds import make_folder
 
 from generator import pipeline
 from generator.cli.progress import ProgressLine
+from generator.cli.trained import print_trained
 from generator.config import RunConfig, load_config
 from generator.errors import ConfigError
+from generator.heldout import Example, Hit
 from generator.llm.scripted import ScriptedLLM, plausible
 from generator.models import open_encoder
 from generator.pipeline import Summary
 from generator.progress import Silent
+from generator.training import Trained
 
 TRAIN = {"batch_size": 4, "epochs": 2, "lora": None, "learning_rate": 3e-3, "dtype": "float32",
          "tokens": {"max_tokens": 24}, "save_steps": 3}  # fmt: skip
@@ -172,6 +175,8 @@ def test_a_wrong_section_is_told_before_anything_is_spent(made: Make, tmp_path: 
         ({"train.batchsize": 3}, "batchsize"),
         ({"train.output": "x"}, "train.output"),
         ({"train": {"epochs": 1}}, "base"),
+        ({"train.base": "./no-such-model"}, "train.base"),
+        ({"train.base": "no-such.gguf"}, "train.base"),
     ):
         with pytest.raises(ConfigError) as caught:
             pipeline.run(made(**keys), open_model=lambda: llm)
@@ -194,6 +199,20 @@ def test_keys_go_on_top_of_a_named_recipe(tmp_path: Path) -> None:
     assert settings.output == Path("outputs/r/training")
     config = load_config(str(path), ["train=null"], environ={})
     assert train_settings(config) is None
+
+
+def test_scores_and_searches_are_told_whatever_the_texts_hold(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Brackets are no markup, a line break is none; a right passage further down has its rank."""
+    example = Example("[/b] 京都の\n川は", (Hit(0.5, "鴨川 [1]", right=False),), rank=7)
+    print_trained(Trained(tmp_path, 28, 0.31, 90.0, 40, 1357, 0.044, 0.2911, (example,)))
+    told = capsys.readouterr().err
+    assert "Search: [/b] 京都の 川は" in told
+    assert "鴨川 [1]" in told
+    assert "the right one has rank 7" in told
+    assert "40 held-out questions against 1,357 passages: 0.044 before training, 0.291" in told
+    assert "28 steps in 1.5 min" in told
 
 
 def test_the_status_of_a_stage_is_its_last_line(capsys: pytest.CaptureFixture[str]) -> None:
