@@ -7,7 +7,7 @@ CPU     = -c constraints/cpu.txt
 
 .PHONY: quickstart test test-vllm lint types bench install install-local install-dev clean
 
-quickstart: install-local  ## the main job on the embedded model: about five minutes, no key, no GPU
+quickstart: install-local  ## the main job on the embedded model, to a trained embedder: under ten minutes, no key, no GPU
 	$(VENV)/bin/trine run -c quickstart
 	$(VENV)/bin/trine show outputs/quickstart -n 3
 
@@ -20,7 +20,7 @@ else
 endif
 
 test-vllm: $(VENV)-vllm/.done  ## the suite of the vllm extra, on the CPU build
-	$(VENV)-vllm/bin/python -m pytest --override-ini addopts=-q tests/vllm
+	$(VENV)-vllm/bin/python -m pytest --override-ini addopts=-q --override-ini filterwarnings=default tests/vllm
 
 lint: install-dev
 	$(VENV)/bin/ruff check .

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import decoders
+from transformers import AutoTokenizer
+from xgrammar import TokenizerInfo, VocabType
 
 from generator.errors import LLMError, MissingExtra, RequestFailed
 from generator.llm import weights
+from generator.llm.gguf_tokenizer import put_right
 from generator.llm.transformers import TransformersLLM
 from generator.records import Completion, Message, Params, Prompt
 
@@ -196,6 +200,21 @@ def test_a_changed_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_the_package_the_weights_are_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "_PACKAGE", "no_such_package")
     assert weights.find_weights(weights.EMBEDDED).source == "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
+def test_a_tokenizer_that_was_read_wrongly_is_put_right() -> None:
+    """As transformers 5.17 reads it: SentencePiece's decoder, and a turn's beginning as its end."""
+    found = weights.find_weights(weights.EMBEDDED)
+    assert found.gguf is not None
+    with weights.quiet():
+        tokenizer = AutoTokenizer.from_pretrained(found.source, gguf_file=found.gguf)
+        tokenizer.eos_token = "<|im_start|>"
+        tokenizer.backend_tokenizer.decoder = decoders.ByteFallback()
+        put_right(tokenizer, Path(found.source, found.gguf))
+    text = "The sea is blue.\n 雨が降る"
+    assert tokenizer.eos_token == "<|im_end|>"
+    assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
+    assert TokenizerInfo.from_huggingface(tokenizer).vocab_type is VocabType.BYTE_LEVEL
 
 
 def test_a_folder_without_a_model_says_so(tmp_path: Path) -> None:

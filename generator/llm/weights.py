@@ -20,6 +20,7 @@ from typing import Any
 from unittest.mock import patch
 
 from generator.errors import LLMError, MissingExtra
+from generator.llm.gguf_tokenizer import put_right
 
 EMBEDDED = "smollm2-135m-instruct"
 """The name of the default model."""
@@ -89,6 +90,8 @@ def load(weights: Weights, *, device: str, attention: str) -> tuple[Any, Any]:
     with quiet():
         try:
             tokenizer = AutoTokenizer.from_pretrained(weights.source, gguf_file=weights.gguf)
+            if weights.gguf is not None:
+                put_right(tokenizer, Path(weights.source, weights.gguf))
             model = AutoModelForCausalLM.from_pretrained(
                 weights.source, attn_implementation=attention, **options
             )

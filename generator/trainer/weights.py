@@ -17,6 +17,7 @@ import torch
 from safetensors import safe_open
 
 from generator.errors import InputError, LLMError
+from generator.llm.gguf_tokenizer import put_right
 from generator.llm.weights import find_weights
 from generator.llm.weights import quiet as quiet_loading
 from generator.trainer.shape import Shape, read_shape
@@ -178,6 +179,7 @@ def _from_gguf(source: str, file: str, dtype: torch.dtype, device: torch.device)
     except ImportError:  # transformers 4 always dequantizes
         pass
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file)
+    put_right(tokenizer, Path(source, file))
     module = AutoModel.from_pretrained(source, **options)
     shape = read_shape(module.config)
     weights = from_hub(module.state_dict(), shape)

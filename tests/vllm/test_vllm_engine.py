@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -23,7 +24,9 @@ SHOTS = (
     Message("assistant", '{"mood": "calm", "text": "The rain fell on the roof all night."}'),
     Message("user", "Write about: a late train"),
     Message("assistant", '{"mood": "angry", "text": "Nobody told us that the train was late."}'),
-)
+    Message("user", "Write about: a cat that comes home in the morning"),
+    Message("assistant", '{"mood": "calm", "text": "She stepped over the sill and slept."}'),
+)  # above 128 tokens: a block of the cache on a CPU
 TOPICS = ["tea", "a broken bicycle", "the sea", "a neighbour who plays the drums", "bread"]
 
 
@@ -43,7 +46,7 @@ def test_answers_fit_their_schema_and_are_counted(session: Session) -> None:
             assert reply["mood"] in {"calm", "angry"}
         else:
             assert (answer.finish_reason, answer.completion_tokens) == ("length", 200)
-        assert answer.text.startswith('{"mood": "')  # no token is spent on blanks
+        assert re.match(r'\{"mood": ?"\w', answer.text)  # no more blanks than one
         assert answer.prompt_tokens > 60
         assert 0 < answer.completion_tokens <= 200
         assert answer.latency_s > 0

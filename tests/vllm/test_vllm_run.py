@@ -56,7 +56,12 @@ def until(what: str, found: object) -> None:
         time.sleep(0.05)
 
 
+def engines() -> set[int]:
+    return {p.pid for p in psutil.process_iter(["name"]) if "VLLM" in (p.info["name"] or "")}
+
+
 def test_a_run_is_killed_and_goes_on(tmp_path: Path) -> None:
+    others = engines()  # that of the other tests' session
     run = subprocess.Popen(command(tmp_path, "count=12"), stderr=subprocess.PIPE, text=True)
     until("a first answer", lambda: answers(tmp_path) or run.poll() is not None)
     children = psutil.Process(run.pid).children(recursive=True)
@@ -78,7 +83,7 @@ def test_a_run_is_killed_and_goes_on(tmp_path: Path) -> None:
     kept = (tmp_path / "run" / "records.jsonl").read_text(encoding="utf-8").splitlines()
     assert kept
     assert all(json.loads(line)["query"] for line in kept)
-    assert not [p for p in psutil.process_iter(["name"]) if "VLLM" in (p.info["name"] or "")]
+    assert engines() == others
 
     again = finished(tmp_path, "count=12", "llm.vllm.engine_args={load_format: no_such_format}")
     assert again.returncode == 0, again.stderr  # nothing left to ask: no engine is looked at

@@ -41,9 +41,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     flags = ("--max-model-len", "2048", "--enforce-eager", "--kv-cache-memory-bytes", "536870912",
              "--no-enable-chunked-prefill", "--host", "127.0.0.1", "--port", str(port),
              "--served-model-name", "smollm2")  # fmt: skip
-    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", folder, *flags]
+    # The module behind `vllm serve`: that command asks for a distribution of the name `vllm`,
+    # and the CPU build's is another.
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", folder]
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out)
+        process = subprocess.Popen([*command, *flags], stdout=out, stderr=out)
     start = time.monotonic()
     while True:
         try:
