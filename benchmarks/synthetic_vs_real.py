@@ -16,14 +16,23 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
+import shutil
 import subprocess
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from statistics import mean, stdev
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from generator.config import RunConfig
 
 PAIRS = 3600
 TASK = "Given a question, retrieve the passage that answers it."
@@ -31,6 +40,7 @@ BARE = "Write a question that this text answers.\n\n{{ document }}\n"
 WHOLE = "tokens: 1024, overlap: 0, min_tokens: 0, near_threshold: null"
 MINED = {"negatives": 4, "rank_max": 50, "temperature": 0.05}
 PLAIN = ("epochs=3", "learning_rate=1e-4")
+MORE = "epochs=3"  # of several times as many pairs
 DISTILLED = (
     "loss.distill_weight=1", "loss.contrastive_weight=0.5", "loss.teacher_temperature=0.05",
 )  # fmt: skip
@@ -51,40 +61,43 @@ class Arm:
 
 
 def arms(writers: Iterable[str]) -> list[Arm]:
-    """Every arm, the most telling first."""
-    full = "real cut+distilled"
-    found = [
-        Arm("real", "real"),
-        Arm(full, "real.cut", DISTILLED, full),
+    """Every arm, the most telling first.
+
+    After the whole, what each part adds: alone (to the bare loop) and on top of those before it.
+    """
+    full, alone = "real cut+distilled", "real distilled alone"
+    only = (*DISTILLED[::2], "loss.contrastive_weight=0")
+    found = [Arm("real", "real"), Arm(full, "real.cut", DISTILLED, full)]
+    for w in writers:
+        found += [
+            Arm(f"{w} all cut+distilled", f"{w}.all.cut", (*DISTILLED, MORE), full),
+            Arm(f"{w} all", f"{w}.all", (MORE,)),
+            Arm(f"{w} cut+distilled", f"{w}.checked.cut", DISTILLED, full),
+            Arm(f"{w} checked", f"{w}.checked"),
+        ]
+    found += [
+        Arm("real plain", "real", PLAIN, "real plain"),
+        Arm("real mined", "real.mined", (), "real mined"),
+        Arm("real cut", "real.cut", (), "real cut"),
+        Arm(alone, "real.cut", only, alone),
     ]
     for w in writers:
         found += [
-            Arm(f"{w} checked", f"{w}.checked"),
-            Arm(f"{w} cut+distilled", f"{w}.checked.cut", DISTILLED, full),
-            Arm(f"{w} all", f"{w}.all"),
-            Arm(f"{w} all cut+distilled", f"{w}.all.cut", DISTILLED, full),
-        ]
-    found += [
-        Arm("real mined", "real.mined", (), "real mined"),
-        Arm("real cut", "real.cut", (), "real cut"),
-        Arm("real distilled alone", "real.cut", (*DISTILLED[::2], "loss.contrastive_weight=0"),
-            "real distilled alone"),
-        Arm("real plain", "real", PLAIN, "real plain"),
-    ]  # fmt: skip
-    for w in writers:
-        found += [
-            Arm(f"{w} bare prompt", f"{w}.bare"),
-            Arm(f"{w} written", f"{w}.written"),
-            Arm(f"{w} filtered", f"{w}.filtered"),
-            Arm(f"{w} bare prompt, plain", f"{w}.bare", PLAIN, "real plain"),
-            Arm(f"{w} checked, plain", f"{w}.checked", PLAIN, "real plain"),
+            Arm(f"{w} bare, plain settings", f"{w}.bare", PLAIN, "real plain"),
+            Arm(f"{w} bare", f"{w}.bare"),
+            Arm(f"{w} bare + filters", f"{w}.bare-filtered"),
+            Arm(f"{w} bare + round trip", f"{w}.bare-checked"),
+            Arm(f"{w} bare + mined", f"{w}.bare.mined", (), "real mined"),
+            Arm(f"{w} bare + cut", f"{w}.bare.cut", (), "real cut"),
+            Arm(f"{w} bare + cut, distilled", f"{w}.bare.cut", DISTILLED, full),
+            Arm(f"{w} prompt", f"{w}.written"),
+            Arm(f"{w} prompt, filters", f"{w}.filtered"),
             Arm(f"{w} mined", f"{w}.checked.mined", (), "real mined"),
             Arm(f"{w} cut", f"{w}.checked.cut", (), "real cut"),
-            Arm(f"{w} distilled alone", f"{w}.checked.cut",
-                (*DISTILLED[::2], "loss.contrastive_weight=0"), "real distilled alone"),
+            Arm(f"{w} distilled alone", f"{w}.checked.cut", only, alone),
             Arm(f"{w} one a passage", f"{w}.one"),
             Arm(f"{w} two a passage", f"{w}.two"),
-        ]  # fmt: skip
+        ]
     return found
 
 
@@ -128,31 +141,36 @@ def whole(passage: dict) -> str:
 def generate(options: argparse.Namespace, work: Path, name: str, model: str) -> None:
     """Questions of a writer for half A's passages: trine's prompt, and a bare one."""
     from generator import pipeline
-    from generator.config import load_config
 
-    tasks = bare_taxonomy(work / "bare")
-    for kind, own, rounds in (
-        ("trine", [], options.per_passage),
-        ("bare", [f"tasks={tasks}", "filters={length: false}"], 5),
-    ):
-        family = "grounded-question" if kind == "trine" else "bare"
-        config = load_config(
-            None,
-            [
-                f"corpus={{paths: {work / 'documents'}, per_passage: {rounds}, {WHOLE}}}",
-                f"families=[{family}]", f"count={options.limit or 10**6}", "languages=[en]",
-                f"form={'auto' if kind == 'bare' else 'staged'}",
-                f"llm.backend={options.backend}", f"llm.model={model}", *own, *options.set,
-            ],
-            {},
-            output=str(work / "runs" / f"{name}-{kind}"),
-        )  # fmt: skip
+    for kind in ("trine", "bare"):
+        config = run_of(options, work, name, model, kind)
         started = time.monotonic()
         drawn = pipeline.generate(config)
         kept = pipeline.dedupe_run(config)
         seconds = time.monotonic() - started
         print(f"{name}, {kind}: {drawn.seen.total():,} draws, {drawn.passed.total():,} written,"
               f" {kept.passed.total():,} kept, {seconds:.0f} s", flush=True)  # fmt: skip
+
+
+def run_of(options: argparse.Namespace, work: Path, name: str, model: str, kind: str) -> RunConfig:
+    """The configuration of a writer's run."""
+    from generator.config import load_config
+
+    own, rounds, family = [], options.per_passage, "grounded-question"
+    if kind == "bare":
+        family, rounds = "bare", 5
+        own = [f"tasks={bare_taxonomy(work / 'bare')}", "filters={length: false}"]
+    return load_config(
+        None,
+        [
+            f"corpus={{paths: {work / 'documents'}, per_passage: {rounds}, {WHOLE}}}",
+            f"families=[{family}]", f"count={options.limit or 10**6}", "languages=[en]",
+            f"form={'auto' if kind == 'bare' else 'staged'}",
+            f"llm.backend={options.backend}", f"llm.model={model}", *own, *options.set,
+        ],
+        {},
+        output=str(work / "runs" / f"{name}-{kind}"),
+    )  # fmt: skip
 
 
 def bare_taxonomy(folder: Path) -> Path:
@@ -176,41 +194,64 @@ def bare_taxonomy(folder: Path) -> Path:
 
 def prepare(options: argparse.Namespace, work: Path) -> None:
     """The rows of every arm: as many pairs as there are real ones, unless the arm is `all`."""
-    from generator.mineconfig import MineConfig
-    from generator.mining import mine_file
-
     rows = work / "rows"
     write(rows / "real.jsonl", lines(work / "real.jsonl"))
-    for name, _ in options.writer:
+    for name, model in options.writer:
         runs = work / "runs"
         written = lines(runs / f"{name}-trine" / "stages" / "generate.jsonl")
         kept = lines(runs / f"{name}-trine" / "records.jsonl")
-        checked = round_trip(kept, options.teacher, work / "full.jsonl")
-        print(f"{name}: {len(written):,} written, {len(kept):,} kept, {len(checked):,} come back")
         bare = lines(runs / f"{name}-bare" / "stages" / "generate.jsonl")
+        passed = filtered(bare, run_of(options, work, name, model, "trine"))
+        checked, bare_checked = round_trip((kept, bare), options.teacher, work / "full.jsonl")
+        print(f"{name}: {len(written):,} written, {len(kept):,} kept, {len(checked):,} come back;"
+              f" bare: {len(bare):,} written, {len(passed):,} would be kept,"
+              f" {len(bare_checked):,} come back", flush=True)  # fmt: skip
         write(rows / f"{name}.bare.jsonl", bare[:PAIRS])
+        write(rows / f"{name}.bare-filtered.jsonl", passed[:PAIRS])
+        write(rows / f"{name}.bare-checked.jsonl", bare_checked[:PAIRS])
         write(rows / f"{name}.written.jsonl", written[:PAIRS])
         write(rows / f"{name}.filtered.jsonl", kept[:PAIRS])
         write(rows / f"{name}.checked.jsonl", checked[:PAIRS])
         write(rows / f"{name}.all.jsonl", checked)
         for number, word in ((1, "one"), (2, "two")):
-            write(rows / f"{name}.{word}.jsonl", at_most(checked, number))
-    generated = [f"{name}.{kind}" for name, _ in options.writer for kind in ("checked", "all")]
-    for source in ["real", *generated]:
-        for kind, percent in (("mined", None), ("cut", 0.95)):
-            if source.endswith("all") and kind == "mined":
-                continue
-            config = MineConfig(
-                corpus=work / "full.jsonl", encoder=options.teacher, teacher=options.teacher,
-                percent=percent, **MINED,
-            )  # fmt: skip
-            out = work / "mined" / f"{source}.{kind}"
-            mined = mine_file(rows / f"{source}.jsonl", out, config)
-            print(f"{source}.{kind}: {dict(mined.decisions.most_common(6))}", flush=True)
-            (rows / f"{source}.{kind}.jsonl").write_bytes((out / "records.jsonl").read_bytes())
+            write(rows / f"{name}.{word}.jsonl", at_most(checked, number)[:PAIRS])
+    writers = [name for name, _ in options.writer]
+    jobs = [(source, kind) for source in ("real", *(f"{w}.checked" for w in writers))
+            for kind in ("mined", "cut")]  # fmt: skip
+    jobs += [(f"{w}.all", "cut") for w in writers]
+    jobs += [(f"{w}.bare", kind) for w in writers for kind in ("mined", "cut")]
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(options.processes, len(jobs)), mp_context=spawned) as pool:
+        for line in pool.map(mine, repeat(options.teacher), repeat(work), *zip(*jobs, strict=True)):
+            print(line, flush=True)
 
 
-def round_trip(records: list[dict], teacher: str, corpus: Path) -> list[dict]:
+def mine(teacher: str, work: Path, source: str, kind: str) -> str:
+    """Negatives for the rows of one arm, scored by the teacher; `cut`: false ones are left out."""
+    from generator.mineconfig import MineConfig
+    from generator.mining import mine_file
+
+    config = MineConfig(
+        corpus=work / "full.jsonl", encoder=teacher, teacher=teacher,
+        percent=0.95 if kind == "cut" else None, **MINED,
+    )  # fmt: skip
+    out = work / "mined" / f"{source}.{kind}"
+    mined = mine_file(work / "rows" / f"{source}.jsonl", out, config)
+    (work / "rows" / f"{source}.{kind}.jsonl").write_bytes((out / "records.jsonl").read_bytes())
+    return f"{source}.{kind}: {dict(mined.decisions.most_common(6))}"
+
+
+def filtered(rows: Iterable[dict], config: RunConfig) -> list[dict]:
+    """The records that the filters of a run of `grounded-question` would keep."""
+    from generator.filters import apply, compile_rules
+    from generator.plan import make_plan
+    from generator.records import Record, from_json
+
+    chain = compile_rules(make_plan(config).filter_spec("grounded-question"))
+    return [row for row in rows if apply(chain, from_json(Record, json.dumps(row)), {}) is None]
+
+
+def round_trip(groups: Iterable[list[dict]], teacher: str, corpus: Path) -> list[list[dict]]:
     """The records whose question finds its own passage first, by the teacher (Promptagator)."""
     from generator.encoders import load
     from generator.search.exact import exact_search
@@ -218,12 +259,16 @@ def round_trip(records: list[dict], teacher: str, corpus: Path) -> list[dict]:
     texts = [passage["text"] for passage in lines(corpus)]
     place = {text: number for number, text in enumerate(texts)}
     encoder = load(teacher)
-    asked = encoder.encode([r["query"] for r in records], kind="query")
-    found = exact_search(asked, encoder.encode(texts, kind="document"), 1)
-    return [
-        record for row, record in enumerate(records)
-        if int(found.row(row)[0][0]) == place.get(record["positives"][0]["text"])
-    ]  # fmt: skip
+    documents, kept = encoder.encode(texts, kind="document"), []
+    for records in groups:
+        asked = encoder.encode([r["query"] for r in records], kind="query")
+        found = exact_search(asked, documents, 1)
+        first = (int(found.row(row)[0][0]) for row in range(len(records)))
+        kept.append([
+            record for record, number in zip(records, first, strict=True)
+            if number == place.get(record["positives"][0]["text"])
+        ])  # fmt: skip
+    return kept
 
 
 def at_most(records: list[dict], number: int) -> list[dict]:
@@ -239,46 +284,57 @@ def at_most(records: list[dict], number: int) -> list[dict]:
 
 def train_all(options: argparse.Namespace, work: Path) -> None:
     """Every arm with every seed that has no score yet, several processes side by side."""
-    done = {(r["arm"], r["seed"]) for r in results(work)}
-    wanted = arms(name for name, _ in options.writer)
-    if options.arm:
-        wanted = [arm for arm in wanted if any(text in arm.name for text in options.arm)]
-    jobs = [
-        (number, seed)
-        for seed in options.seeds
-        for number, arm in enumerate(wanted)
-        if (arm.name, seed) not in done
-    ]
-    print(f"{len(jobs)} students to train", flush=True)
-    parts = [jobs[i :: options.processes] for i in range(options.processes)]
+    import torch
+
+    shutil.rmtree(work / "claims", ignore_errors=True)
+    (work / "claims").mkdir(parents=True)
+    print(f"{len(unscored(options, work))} students to train", flush=True)
     command = [sys.executable, __file__, *sys.argv[1:], "--worker"]
-    running = [subprocess.Popen([*command, json.dumps(part)]) for part in parts if part]
+    running, devices = [], torch.cuda.device_count()
+    for number in range(options.processes):
+        own = {"CUDA_VISIBLE_DEVICES": str(number % devices)} if devices > 1 else {}
+        running.append(subprocess.Popen(command, env={**os.environ, **own}))
     for process in running:
         process.wait()
 
 
-def train_some(options: argparse.Namespace, work: Path, jobs: list[tuple[int, int]]) -> None:
-    """One process's arms. A score is a line of results.jsonl."""
-    from generator.trainer.config import load_train_config
-    from generator.trainer.loop import train
-
+def unscored(options: argparse.Namespace, work: Path) -> list[tuple[Arm, int]]:
+    """The arms and seeds that are still to be trained."""
+    done = {(r["arm"], r["seed"]) for r in results(work)}
     wanted = arms(name for name, _ in options.writer)
     if options.arm:
         wanted = [arm for arm in wanted if any(text in arm.name for text in options.arm)]
-    for number, seed in jobs:
-        arm = wanted[number]
-        output = work / "models" / f"{arm.name}-{seed}".replace(" ", "_")
+    pairs = [(arm, seed) for seed in options.seeds for arm in wanted]
+    return [(arm, seed) for arm, seed in pairs if (arm.name, seed) not in done]
+
+
+def train_some(options: argparse.Namespace, work: Path) -> None:
+    """One process's part: whatever no other has claimed. A score is a line of results.jsonl."""
+    from generator.trainer.config import load_train_config
+    from generator.trainer.loop import train
+
+    for arm, seed in unscored(options, work):
+        if time.time() > options.until:
+            return
+        label = f"{arm.name}-{seed}".replace(" ", "_")
+        try:
+            (work / "claims" / label).touch(exist_ok=False)
+        except FileExistsError:
+            continue
         settings = [
             *SETTINGS, f"eval.folder={work / 'test'}", f"eval.task='{TASK}'", f"seed={seed}",
             *arm.settings, *options.train_set,
         ]  # fmt: skip
-        config = load_train_config(None, settings, base=options.base, output=str(output))
+        config = load_train_config(
+            None, settings, base=options.base, output=str(work / "models" / label)
+        )
         started = time.monotonic()
         try:
             done = train([work / "rows" / f"{arm.rows}.jsonl"], config, export=False)
         except Exception as exc:  # noqa: BLE001 - the other arms go on
             print(f"{arm.name}, seed {seed}: {type(exc).__name__}: {exc}", flush=True)
             continue
+        shutil.rmtree(work / "models" / label)
         line = {
             "arm": arm.name, "real": arm.real, "seed": seed, "ndcg": done.scores[-1][1],
             "steps": done.steps, "seconds": round(time.monotonic() - started, 1),
@@ -338,11 +394,13 @@ def main() -> None:
     parser.add_argument("--step", action="append", default=[])
     parser.add_argument("--set", action="append", default=[], help="of the writers' runs")
     parser.add_argument("--train-set", action="append", default=[])
-    parser.add_argument("--worker", type=json.loads, help=argparse.SUPPRESS)
+    parser.add_argument("--until", type=float, default=float("inf"), metavar="UNIX_TIME",
+                        help="begin no student after this")  # fmt: skip
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     work = options.out
-    if options.worker is not None:
-        train_some(options, work, options.worker)
+    if options.worker:
+        train_some(options, work)
         return
     steps = options.step or ["generate", "prepare", "train", "table"]
     if not (work / "real.jsonl").is_file():
