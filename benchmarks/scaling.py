@@ -15,6 +15,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -68,7 +69,7 @@ def settings(*, lora: bool) -> TrainConfig:
     return TrainConfig.model_validate({"base": "x", **({} if lora else {"lora": None})})
 
 
-def speed(name: str, parallel: str, steps: int, world: World) -> None:
+def speed(name: str, parallel: str, steps: int, world: World, *, profile: bool) -> None:
     s, rows, lora = JOBS[name]
     config = settings(lora=lora)
     dtype = torch.bfloat16 if CUDA else torch.float32
@@ -81,7 +82,7 @@ def speed(name: str, parallel: str, steps: int, world: World) -> None:
     engine = Engine(model, parameters, compiled=CUDA, report=print, token_budget=budget,
                     world=world)  # fmt: skip
     batches = make_batches(rows, s.vocab, steps + 1)
-    rates, again = [], []
+    seconds, rates, again = [], [], []
     for i, batch in enumerate(batches):
         sync()
         start = time.perf_counter()
@@ -89,12 +90,36 @@ def speed(name: str, parallel: str, steps: int, world: World) -> None:
         optimizer.step(1e-5)
         sync()
         if i:
-            rates.append(int(batch.lengths.sum()) / (time.perf_counter() - start))
+            seconds.append(round(time.perf_counter() - start, 3))
+            rates.append(int(batch.lengths.sum()) / seconds[-1])
             again.append(outcome.recomputed / outcome.tokens)
     gb = torch.cuda.max_memory_allocated() / 2**30 if CUDA else 0.0
+    if CUDA and profile:
+        kernels(
+            world, f"{name} {parallel}", lambda: engine.accumulate(batches[-1], config.loss, seed=0)
+        )
     note(world, f"{name} {parallel}", tokens_per_s=round(median(rates)), peak_gb=round(gb, 1),
          spread=round(max(rates) / min(rates), 3), budget=engine.token_budget,
-         run_twice=round(float(np.mean(again)), 3), loss=round(float(outcome.loss), 4))  # fmt: skip
+         run_twice=round(float(np.mean(again)), 3), loss=round(float(outcome.loss), 4),
+         seconds=seconds)  # fmt: skip
+
+
+def kernels(world: World, name: str, step: Callable[[], object]) -> None:
+    """Where the device's time of one step goes: busy, communicating, the longest kernels."""
+    from torch.profiler import ProfilerActivity, profile
+
+    sync()
+    start = time.perf_counter()
+    with profile(activities=[ProfilerActivity.CUDA]) as found:
+        step()
+        sync()
+        wall = time.perf_counter() - start
+    rows = sorted(found.key_averages(), key=lambda row: -row.self_device_time_total)
+    busy = sum(row.self_device_time_total for row in rows) / 1e6
+    talk = sum(r.self_device_time_total for r in rows if "nccl" in r.key.lower()) / 1e6
+    longest = {row.key[:40]: round(row.self_device_time_total / 1e6, 3) for row in rows[:6]}
+    note(world, f"{name} profiled", wall_s=round(wall, 3), busy_s=round(busy, 3),
+         nccl_s=round(talk, 3), longest=longest)  # fmt: skip
 
 
 def exact(world: World) -> None:
@@ -124,23 +149,23 @@ def note(world: World, name: str, **figures: object) -> None:
         print(f"RESULT {line}", flush=True)
 
 
-def worker(name: str, parallel: str, steps: int) -> None:
+def worker(name: str, parallel: str, options: argparse.Namespace) -> None:
     world = join()
     if name == "exact":
         exact(world)
     else:
-        speed(name, parallel, steps, world)
+        speed(name, parallel, options.steps, world, profile=options.profile)
     if dist.is_initialized():
         dist.barrier()
     leave()
 
 
-def launched(processes: int, name: str, parallel: str, steps: int) -> list[dict]:
+def launched(processes: int, name: str, parallel: str, options: argparse.Namespace) -> list[dict]:
     """The findings of one job under torchrun."""
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone",
         f"--nproc-per-node={processes}", __file__, "--worker", name, parallel,
-        "--steps", str(steps),
+        "--steps", str(options.steps), *(["--profile"] if options.profile else []),
     ]  # fmt: skip
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     found = [line.removeprefix("RESULT ") for line in done.stdout.splitlines()
@@ -155,26 +180,32 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--only", nargs="+", default=["exact", "small", "big"])
     parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--parallel", nargs="+", default=["ddp", "fsdp"])
+    parser.add_argument("--profile", action="store_true", help="where the device's time goes")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        worker(*options.worker, options.steps)
+        worker(*options.worker, options)
         return
     print("torch", torch.__version__, torch.cuda.get_device_name() if CUDA else "cpu", flush=True)
     many, found = options.processes, []
     for name in options.only:
-        plan = [(many, "ddp")] if name == "exact" else [(1, "ddp"), (many, "ddp"), (many, "fsdp")]
+        plan = (
+            [(many, "ddp")]
+            if name == "exact"
+            else [(1, "ddp"), *((many, how) for how in options.parallel)]
+        )
         for processes, parallel in plan:
-            for row in launched(processes, name, parallel, options.steps):
+            for row in launched(processes, name, parallel, options):
                 found.append(row)
                 print(json.dumps(row), flush=True)
                 if options.out:
                     options.out.write_text("\n".join(map(json.dumps, found)) + "\n")
-    alone = {r["name"]: r["tokens_per_s"] for r in found if r["processes"] == 1}
+    alone = {r["name"]: r["tokens_per_s"] for r in found if "seconds" in r and r["processes"] == 1}
     for row in found:
         base = alone.get(f"{row['name'].split()[0]} ddp")
-        if base and row["processes"] > 1:
+        if base and "seconds" in row and row["processes"] > 1:
             print(f"{row['name']}: {row['tokens_per_s'] / base:.2f} times one process", flush=True)
 
 
