@@ -100,7 +100,7 @@ def is_refused(error: Exception) -> bool:
 
 
 def prompt_of(tokens: list[int]) -> Any:
-    """A prompt as the engine's own renderer makes it; any other goes through a thread of its own."""
+    """A prompt as the engine's own renderer makes it: others go through a thread, one by one."""
     from vllm.inputs import tokens_input  # noqa: PLC0415
 
     return tokens_input(tokens)
@@ -125,6 +125,7 @@ def sampling(params: Params, schema: str) -> Any:
         "stop": list(params.stop),
         "detokenize": bool(params.stop),
         "output_kind": RequestOutputKind.FINAL_ONLY,
+        "skip_clone": True,  # each is used once
         **more_of_body(params.extra),
     }
     options = {
