@@ -1,8 +1,8 @@
 """A model in vLLM, on this machine's GPUs or CPU: no server, no wire.
 
 The asynchronous engine computes in processes of its own; prompts go to it as tokens, answers come
-back as tokens, so that the run's own work never keeps a step waiting. Twice as many requests as a
-step has rows are in flight: a row that ends, early or late, is filled from those that wait. An
+back as tokens, so that the run's own work never keeps a step waiting. Four times as many requests
+as a step has rows are in flight: a row that ends, early or late, is filled from those that wait. An
 answer's random stream depends on its prompt's seed alone; who else is in a step may change the
 last bits of the logits.
 """
@@ -31,7 +31,9 @@ from generator.llm.weights import EMBEDDED, find_weights
 from generator.modelconfig import VllmConfig
 from generator.records import Completion, Prompt
 
-_IN_FLIGHT = 2  # requests a row: one that runs, one that waits
+# Requests a row: one that runs, one that waits, and as many again because a brainstorming call runs
+# longest, and until it ends its twenty draws send nothing. With 2 a fifth of the rows idled.
+_IN_FLIGHT = 4
 _ANSWERED = frozenset({"stop", "length"})
 _SCHEMA = re.compile("grammar|schema|structured", re.IGNORECASE)
 
