@@ -70,6 +70,9 @@ def part(name: str, work: Path, limit_s: float, rest: list[str]) -> list[dict[st
     """The results of one part, printed as they come; after its time it is stopped, then killed."""
     print(f"\n{name} …", flush=True)
     work.mkdir(parents=True, exist_ok=True)
+    if name not in {"pipeline", "watched"} and not (work / "prompts.pickle").exists():
+        print(f"{name}: left out, since no run has left its prompts in {work}", flush=True)
+        return []
     script = Path(__file__).with_name("vllm_parts.py")
     command = [sys.executable, str(script), "--part", name, "--work", str(work), *rest]
     environment = dict(os.environ)
