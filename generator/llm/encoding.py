@@ -15,7 +15,7 @@ _MOST = 64  # at once: their requests come to the event loop together
 
 
 class Encoder:
-    """A tokenizer of `transformers`; adds no special tokens (a chat template has written them)."""
+    """Of a tokenizer of `transformers`; adds no special tokens (a chat template writes them)."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -44,12 +44,7 @@ class Encoder:
         self._work = None
 
     def _encoded(self, texts: list[str]) -> list[list[int]]:
-        found: list[list[int]] = self._tokenizer(
-            texts,
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-        )["input_ids"]
+        found: list[list[int]] = self._tokenizer(texts, add_special_tokens=False)["input_ids"]
         return found
 
 
