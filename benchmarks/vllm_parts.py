@@ -25,6 +25,7 @@ from generator.modelconfig import VllmConfig
 from generator.records import Completion, Message, Params, Prompt
 
 HELLO = (Message("user", "Say hello."),)
+STOPPED = "stopped after its time: not all prompts"
 Asked = tuple[list[int], Params, str]
 
 
@@ -51,9 +52,10 @@ class Clock:
         """A request is answered."""
         self.answered.append((time.perf_counter(), tokens))
 
-    def stop(self) -> None:
-        """The last answer is here."""
-        self.last = self.answered[-1][0] if self.answered else time.perf_counter()
+    def stop(self, *, now: bool = False) -> None:
+        """All is answered: with the last answer, or now."""
+        with_last = self.answered and not now
+        self.last = self.answered[-1][0] if with_last else time.perf_counter()
         self._ended = self._cpu()
 
     def result(self, what: str, rows: int) -> dict[str, Any]:
@@ -148,8 +150,10 @@ class Recorder(VllmLLM):
                 self.prompt_tokens += len(tokens)
                 self.cached += output.num_cached_tokens or 0
 
-        await asyncio.gather(*(worker() for _ in range(self.concurrency)))
-        await self.aclose()
+        try:
+            await asyncio.gather(*(worker() for _ in range(self.concurrency)))
+        finally:
+            await self.aclose()
 
     async def aclose(self) -> None:
         """As the back end."""
@@ -170,17 +174,17 @@ def run(options: argparse.Namespace) -> None:
         made.append(Recorder(config))
         return made[0]
 
-    summary = None
+    summary, stopped = None, []
     try:
         summary = pipeline.run(config, open_model=open_model)
     except Interrupted:
-        print("stopped after its time", flush=True)
+        stopped = [STOPPED]
     after = time.perf_counter() - made[0].clock.last
     llm = made[0]
     if not watched:
         (options.work / "prompts.pickle").write_bytes(pickle.dumps(llm.asked))
     found = llm.clock.result(options.part, llm.rows)
-    found |= {"prompt_tokens": llm.prompt_tokens, "cached": llm.cached, "notes": []}
+    found |= {"prompt_tokens": llm.prompt_tokens, "cached": llm.cached, "notes": stopped}
     if counts:
         tenth = len(counts) // 10
         inner = counts[tenth : len(counts) - tenth] or counts
@@ -220,9 +224,13 @@ def engine_with_counts(config: Any, counts: list[int]) -> Any:
 def bare_loop(options: argparse.Namespace) -> None:
     """The prompts of a run through the asynchronous engine, with nothing else to do."""
     llm = Recorder(configuration(options))
-    asyncio.run(llm.feed(prompts_of(options)))
+    notes = []
+    try:
+        asyncio.run(llm.feed(prompts_of(options)))
+    except KeyboardInterrupt:
+        notes.append(STOPPED)
     found = llm.clock.result(options.part, llm.rows)
-    found |= {"prompt_tokens": llm.prompt_tokens, "cached": llm.cached}
+    found |= {"prompt_tokens": llm.prompt_tokens, "cached": llm.cached, "notes": notes}
     print("RESULT " + json.dumps(found), flush=True)
 
 
@@ -240,26 +248,29 @@ def own_generate(options: argparse.Namespace) -> None:
     llm.generate(tokens[:4], [sampling(p) for p in asked[:4]], use_tqdm=False)
     llm.reset_prefix_cache()
     params = [sampling(prompt) for prompt in asked]
-    clock, step = Clock(), llm.llm_engine.step
+    rows = llm.llm_engine.vllm_config.scheduler_config.max_num_seqs
+    clock, step, cached, prompt_tokens = Clock(), llm.llm_engine.step, 0, 0
 
     def noted() -> Any:
+        nonlocal cached, prompt_tokens
         outputs = step()
         for output in outputs:
             if output.finished:
                 clock.answer(len(output.outputs[0].token_ids))
+                cached += output.num_cached_tokens or 0
+                prompt_tokens += len(output.prompt_token_ids)
         return outputs
 
     llm.llm_engine.step = noted
     clock.sent = [clock.first] * len(asked)
-    outputs = llm.generate(tokens, params, use_tqdm=False)
-    clock.stop()
-    rows = llm.llm_engine.vllm_config.scheduler_config.max_num_seqs
+    notes = []
+    try:
+        llm.generate(tokens, params, use_tqdm=False)
+    except KeyboardInterrupt:
+        notes.append(STOPPED)
+    clock.stop(now=True)
     found = clock.result(options.part, rows)
-    found |= {
-        "seconds": time.perf_counter() - clock.first,
-        "prompt_tokens": sum(len(p[0]) for p in asked),
-        "cached": sum(output.num_cached_tokens or 0 for output in outputs),
-    }
+    found |= {"prompt_tokens": prompt_tokens, "cached": cached, "notes": notes}
     print("RESULT " + json.dumps(found), flush=True)
 
 
