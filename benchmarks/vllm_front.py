@@ -44,7 +44,7 @@ class Core:
         self._outputs: asyncio.Queue[Any] = asyncio.Queue()
         self._work: asyncio.Task[None] | None = None
         self.resources = argparse.Namespace(engine_dead=False)
-        self.replies: dict[tuple[int, ...], list[int]] = {}
+        self.replies: dict[int, list[int]] = {}  # by the request's seed
         self.running: list[int] = []
         self.own_s = 0.0
         self.requests = 0
@@ -55,7 +55,7 @@ class Core:
     async def add_request_async(self, request: Any) -> None:
         self._encoder.encode(request)
         self.requests += 1
-        reply = self.replies.pop(tuple(request.prompt_token_ids))
+        reply = self.replies.pop(request.sampling_params.seed)
         self._waiting.append((request.request_id, reply))
         if self._work is None:
             self._work = asyncio.create_task(self._steps())
@@ -106,7 +106,7 @@ class Model(VllmLLM):
         begun = time.thread_time()
         text = json.dumps(reply_of(json.loads(prompt.schema), Random(prompt.key)))
         encoded = engine.get_tokenizer().backend_tokenizer.encode(text, add_special_tokens=False)
-        self.core.replies[tuple(tokens)] = [*encoded.ids, END]
+        self.core.replies[prompt.params.seed] = [*encoded.ids, END]
         self.core.own_s += time.thread_time() - begun
         return await super()._answer(engine, tokens, prompt)
 
