@@ -83,7 +83,7 @@ class Clock:
     def _rows(self, most: int, begin: float, end: float) -> float:
         changes = [(t, 1) for t in self.sent] + [(t, -1) for t, _ in self.answered]
         area, at_engine, before = 0.0, 0, begin
-        for moment, change in sorted(changes):
+        for moment, change in [*sorted(changes), (end, 0)]:
             now = min(max(moment, begin), end)
             area += min(at_engine, most) * (now - before)
             at_engine, before = at_engine + change, now

@@ -1,8 +1,8 @@
 """Texts → tokens, many at once and beside the event loop.
 
-To encode a prompt takes as long as all else that is done to send it. A fast tokenizer does that on
-every core and without holding Python's lock, if it gets texts together: those that come while a
-batch is being encoded make the next one.
+To encode a prompt is a third of the work that a request makes beside the engine. A fast tokenizer
+does that on every core and without holding Python's lock, if it gets texts together: those that
+come while a batch is being encoded make the next one.
 """
 
 from __future__ import annotations
