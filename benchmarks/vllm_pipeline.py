@@ -1,222 +1,128 @@
-"""Output tokens per second of a whole run on vLLM, beside the engine's own `LLM.generate`.
+r"""Output tokens per second of a whole run on vLLM, beside the engine's own `LLM.generate`.
 
     python benchmarks/vllm_pipeline.py --model smollm2-135m-instruct --recipe quickstart -n 20000
+    python benchmarks/vllm_pipeline.py --model qwen2.5-coder-0.5b-instruct-q4_k_m.gguf \
+        --recipe e5-mistral --set form=single --set 'languages=[en]' -n 4000
 
-First a run, everything included, with back end `vllm`; then, in a fresh process, `LLM.generate`
-on the very prompts that the run sent, as tokens, with the same sampling and engine options. Then
-the same prompts without a schema, without seeds, and without prefix caching. Engines are warm
-before a clock starts; the tokens of a run are those of the answers in its journal.
+Each part is a process with an engine of its own, warm before the clock starts (`vllm_parts.py`):
+
+    pipeline           a run, everything included, with back end `vllm`
+    generate           `LLM.generate` on the very prompts that the run sent, in their order, as
+                       tokens, with the same sampling and engine options
+    bare loop          the same prompts through the asynchronous engine, as many in flight as in a
+                       run, with nothing else to do: what the engine's own process costs or gains
+    no seed, no schema `generate` without them
+    no prefix caching  `generate` without it
+    generate apart     `generate` with the engine in a process of its own
+    watched            a run again, with the engine's own count of running requests (counting costs)
+
+`middle` is the rate between the answers that bring 10 % and 90 % of all tokens: without ramp-up and
+tail. Rows are requests at the engine, at most `max_num_seqs`, on average over that time.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import pickle
+import os
+import signal
 import subprocess
 import sys
 import tempfile
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
-from generator import pipeline
-from generator.config import RunConfig, cache_folder, load_config
-from generator.llm import vllm_engine
-from generator.llm.converted import as_folder
-from generator.llm.vllm import VllmLLM
-from generator.llm.weights import find_weights
-from generator.modelconfig import VllmConfig
-from generator.records import Completion, Message, Params, Prompt
-
-HELLO = (Message("user", "Say hello."),)
-
-
-class Recorder(VllmLLM):
-    """The back end, noting what it sends, and when it was asked first and answered last."""
-
-    def __init__(self, config: RunConfig) -> None:
-        llm = config.llm
-        super().__init__(llm.model, llm.vllm, structured=llm.structured)
-        self.sent: list[tuple[list[int], Params, str]] = []
-        self.prompt_tokens = self.cached = self.tokens = 0
-        self.first = self.last = 0.0
-        self._ready: asyncio.Future[None] | None = None
-
-    async def complete(self, prompt: Prompt) -> Completion:
-        """As the back end; the engine starts, and answers once, before the clock does."""
-        if self._ready is None:
-            self._ready = asyncio.ensure_future(self._warm(prompt))
-        await asyncio.shield(self._ready)
-        answer = await super().complete(prompt)
-        self.last = time.perf_counter()
-        self.prompt_tokens += answer.prompt_tokens
-        self.cached += answer.cached_tokens
-        self.tokens += answer.completion_tokens
-        return answer
-
-    async def _warm(self, prompt: Prompt) -> None:
-        for schema in ("", prompt.schema):
-            params = Params(max_tokens=4)
-            await super().complete(Prompt(prompt.model, "", "", 0, HELLO, params, schema))
-        await (await self._started()).reset_prefix_cache()
-        self.sent.clear()
-        self.first = time.perf_counter()
-
-    async def _answer(self, engine: Any, tokens: list[int], prompt: Prompt) -> Any:
-        self.sent.append((tokens, prompt.params, prompt.schema if self._structured else ""))
-        return await super()._answer(engine, tokens, prompt)
-
-
-def run(options: argparse.Namespace, work: Path) -> dict[str, Any]:
-    """The pipeline: writing alone, and the whole run."""
-    config = configuration(options, work)
-    made: list[Recorder] = []
-
-    def open_model() -> Recorder:
-        made.append(Recorder(config))
-        return made[0]
-
-    start = time.perf_counter()
-    summary = pipeline.run(config, open_model=open_model)
-    whole = time.perf_counter() - start
-    llm = made[0]
-    prompts = [(tokens, params, schema) for tokens, params, schema in llm.sent]
-    (work / "prompts.pickle").write_bytes(pickle.dumps(prompts))
-    seconds = llm.last - llm.first
-    after = time.perf_counter() - llm.last
-    return {
-        "what": "pipeline", "requests": len(llm.sent), "tokens": llm.tokens, "seconds": seconds,
-        "prompt_tokens": llm.prompt_tokens, "cached": llm.cached, "kept": summary.kept,
-        "drawn": summary.drawn, "whole": whole, "after": after,
-        "rejected": dict(summary.rejected.most_common(4)),
-    }  # fmt: skip
-
-
-def configuration(options: argparse.Namespace, work: Path) -> RunConfig:
-    """The recipe with this back end."""
-    overrides = ["llm.backend=vllm", f"llm.model={options.model}", "train=null", *options.set]
-    return load_config(
-        options.recipe, overrides, environ={}, count=options.count, output=str(work / "run")
-    )
-
-
-def own_generate(options: argparse.Namespace, work: Path, variants: list[str]) -> None:
-    """The engine's own `generate` on the prompts of a run; prints a JSON line a variant."""
-    from vllm import LLM
-
-    config = configuration(options, work).llm
-    prompts = pickle.loads((work / "prompts.pickle").read_bytes())
-    changed = {"enable_prefix_caching": "no prefix caching" not in variants}
-    engine = VllmConfig.model_validate({**dict(config.vllm), **changed})
-    folder = as_folder(find_weights(config.model), cache_folder())
-    llm = LLM(**vllm_engine.engine_arguments(folder, engine))
-    for variant in variants:
-        asked = [vary(prompt, variant) for prompt in prompts]
-        tokens = [{"prompt_token_ids": prompt[0]} for prompt in asked]
-        params = [sampling(prompt) for prompt in asked]
-        llm.generate(tokens[:4], [sampling(p) for p in asked[:4]], use_tqdm=False)
-        llm.reset_prefix_cache()
-        start = time.perf_counter()
-        outputs = llm.generate(tokens, params, use_tqdm=False)
-        seconds = time.perf_counter() - start
-        written = sum(len(output.outputs[0].token_ids) for output in outputs)
-        cached = sum(output.num_cached_tokens or 0 for output in outputs)
-        found = {"what": variant, "requests": len(asked), "tokens": written, "seconds": seconds,
-                 "prompt_tokens": sum(len(p[0]) for p in asked), "cached": cached}  # fmt: skip
-        print("RESULT " + json.dumps(found), flush=True)
-
-
-def vary(prompt: tuple[list[int], Params, str], variant: str) -> tuple[list[int], Params, str]:
-    """A prompt as a variant sends it."""
-    tokens, params, schema = prompt
-    if variant == "no schema":
-        return tokens, params, ""
-    if variant == "no seed":
-        body = json.dumps({**json.loads(params.extra or "{}"), "seed": None}, sort_keys=True)
-        return tokens, Params(**{**as_dict(params), "extra": body}), schema
-    return prompt
-
-
-def as_dict(params: Params) -> dict[str, Any]:
-    """The fields of sampling parameters."""
-    return {name: getattr(params, name) for name in params.__dataclass_fields__}
-
-
-def sampling(prompt: tuple[list[int], Params, str]) -> Any:
-    """As a user of `LLM.generate` gives them: text comes back."""
-    params = vllm_engine.sampling(prompt[1], prompt[2])
-    params.detokenize = True
-    return params
-
-
-def part(options: argparse.Namespace, work: Path, name: str) -> list[dict[str, Any]]:
-    """The results of one part, in a process of its own."""
-    command = [sys.executable, __file__, "--part", name, "--work", str(work), *sys.argv[1:]]
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, check=False, timeout=options.timeout
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    if not lines or done.returncode:
-        print(f"{name}: exit {done.returncode}\n{done.stdout[-3000:]}", flush=True)
-    return [json.loads(line.removeprefix("RESULT ")) for line in lines]
+PARTS = ("pipeline", "generate", "bare loop", "no seed", "no schema", "no prefix caching")
+MORE_PARTS = ("generate apart", "watched")
+GRACE_S = 45.0  # for what is in flight, the stages behind it and the engine's end
 
 
 def main() -> None:
-    """Run the parts and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="smollm2-135m-instruct")
-    parser.add_argument("--recipe", default="quickstart")
-    parser.add_argument("-n", "--count", type=int, default=2000)
-    parser.add_argument("--set", action="append", default=[])
-    parser.add_argument("--skip", default="", help="parts to leave out, with commas")
-    parser.add_argument("--timeout", type=float, default=1800.0)
-    parser.add_argument("--part")
-    parser.add_argument("--work", type=Path)
-    options = parser.parse_args()
-    if options.part:
-        work_of(options)
-        return
+    """Run the parts one after another; the table so far after each."""
+    options, rest = parsed()
+    results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        results = []
-        for name in ("pipeline", "generate", "no prefix caching"):
+        work = options.work or Path(folder)
+        for name in options.parts.split(","):
             if name not in options.skip.split(","):
-                results += part(options, Path(folder), name)
-                show(options, results)
+                results += part(name.strip(), work, options.limit_s, rest)
+                show(results)
 
 
-def work_of(options: argparse.Namespace) -> None:
-    """One part, in this process."""
-    if options.part == "pipeline":
-        print("RESULT " + json.dumps(run(options, options.work)), flush=True)
-    elif options.part == "generate":
-        own_generate(options, options.work, ["generate", "no seed", "no schema"])
-    else:
-        own_generate(options, options.work, ["no prefix caching"])
+def parsed() -> tuple[argparse.Namespace, list[str]]:
+    """The options, and those that the parts take."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parts", default=",".join(PARTS), help="with commas, in this order")
+    parser.add_argument("--skip", default="", help="parts to leave out, with commas")
+    parser.add_argument("--limit-s", type=float, default=1800.0, help="seconds of a part")
+    parser.add_argument("--work", type=Path, help="keeps the run and its prompts for other parts")
+    options, rest = parser.parse_known_args()
+    unknown = set(options.parts.split(",")) - {*PARTS, *MORE_PARTS}
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    return options, rest
 
 
-def show(options: argparse.Namespace, results: list[dict[str, Any]]) -> None:
+def part(name: str, work: Path, limit_s: float, rest: list[str]) -> list[dict[str, Any]]:
+    """The results of one part, printed as they come; after its time it is stopped, then killed."""
+    print(f"\n{name} …", flush=True)
+    work.mkdir(parents=True, exist_ok=True)
+    if name not in {"pipeline", "watched"} and not (work / "prompts.pickle").exists():
+        print(f"{name}: left out, since no run has left its prompts in {work}", flush=True)
+        return []
+    script = Path(__file__).with_name("vllm_parts.py")
+    command = [sys.executable, str(script), "--part", name, "--work", str(work), *rest]
+    environment = dict(os.environ)
+    if name == "generate apart":
+        environment["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1"
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    )
+    timers = [
+        threading.Timer(limit_s, process.send_signal, [signal.SIGINT]),
+        threading.Timer(limit_s + GRACE_S, os.killpg, [process.pid, signal.SIGKILL]),
+    ]
+    for timer in timers:
+        timer.daemon = True
+        timer.start()
+    found, last = [], []
+    for line in process.stdout or ():
+        last = [*last[-20:], line]
+        if line.startswith("RESULT "):
+            print(line, end="", flush=True)
+            found.append(json.loads(line.removeprefix("RESULT ")))
+    code = process.wait()
+    for timer in timers:
+        timer.cancel()
+    if code or not found:
+        print(f"{name}: exit {code}\n{''.join(last)}", flush=True)
+    return found
+
+
+def show(results: list[dict[str, Any]]) -> None:
     """The table so far."""
-    print(f"\n{options.model}, {options.recipe}, {options.count} draws")
-    print(f"{'':20} {'requests':>9} {'tokens':>10} {'seconds':>8} {'tokens/s':>9} {'cached':>7}")
+    print(f"\n{'':18} {'requests':>8} {'tokens':>9} {'seconds':>8} {'tokens/s':>9} {'middle':>8}"
+          f" {'rows':>6} {'cached':>6} {'CPU ms/request':>15} {'engine':>7}")  # fmt: skip
     rates = {}
     for one in results:
-        rates[one["what"]] = one["tokens"] / one["seconds"]
+        rates[one["what"]] = one["tokens"] / one["seconds"], one["middle"]
         cached = one["cached"] / max(one["prompt_tokens"], 1)
-        print(
-            f"{one['what']:20} {one['requests']:9,} {one['tokens']:10,} {one['seconds']:8.1f}"
-            f" {rates[one['what']]:9,.0f} {cached:7.0%}"
+        own, engine = (
+            1e3 * one[key] / max(one["requests"], 1) for key in ("cpu_s", "engine_cpu_s")
         )
-        if "kept" in one:
-            print(
-                f"  kept {one['kept']:,} of {one['drawn']:,}; "
-                f"{one['kept'] / one['seconds'] * 3600:,.0f} accepted records an hour of writing; "
-                f"after the last answer {one['after']:.1f} s; all {one['whole']:.1f} s; "
-                f"rejected most: {one['rejected']}"
-            )
-    if "generate" in rates and "pipeline" in rates:
-        print(f"pipeline / generate: {rates['pipeline'] / rates['generate']:.3f}", flush=True)
+        print(f"{one['what']:18} {one['requests']:8,} {one['tokens']:9,} {one['seconds']:8.1f}"
+              f" {rates[one['what']][0]:9,.0f} {one['middle']:8,.0f} {one['rows']:6,.0f}"
+              f" {cached:6.0%} {own:15.2f} {engine:7.2f}")  # fmt: skip
+        for note in one.get("notes", ()):
+            print(f"    {note}")
+    for name in ("generate", "bare loop", "generate apart"):
+        for run in ("pipeline", "watched"):
+            if name in rates and run in rates:
+                whole, middle = (a / b for a, b in zip(rates[run], rates[name], strict=True))
+                print(f"{run} / {name}: {whole:.3f}, in the middle {middle:.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """A model in vLLM, on this machine's GPUs or CPU: no server, no wire.
 
 The asynchronous engine computes in processes of its own; prompts go to it as tokens, answers come
-back as tokens, so that the run's own work never keeps a step waiting. Twice as many requests as a
-step has rows are in flight: a row that ends, early or late, is filled from those that wait. An
+back as tokens, so that the run's own work never keeps a step waiting. Four times as many requests
+as a step has rows are in flight: a row that ends, early or late, is filled from those that wait. An
 answer's random stream depends on its prompt's seed alone; who else is in a step may change the
 last bits of the logits.
 """
@@ -22,6 +22,7 @@ from generator.config import cache_folder, hush_engines
 from generator.errors import LLMError, MissingExtra, RequestFailed
 from generator.llm import vllm_engine
 from generator.llm.converted import as_folder
+from generator.llm.encoding import Encoder
 from generator.llm.enginelog import EngineLog
 from generator.llm.lifeline import Lifeline
 from generator.llm.reasoning import without_thinking
@@ -30,7 +31,9 @@ from generator.llm.weights import EMBEDDED, find_weights
 from generator.modelconfig import VllmConfig
 from generator.records import Completion, Prompt
 
-_IN_FLIGHT = 2  # requests a row: one that runs, one that waits
+# Requests a row: one that runs, one that waits, and as many again because a brainstorming call runs
+# longest, and until it ends its twenty draws send nothing. With 2 a fifth of the rows idled.
+_IN_FLIGHT = 4
 _ANSWERED = frozenset({"stop", "length"})
 _SCHEMA = re.compile("grammar|schema|structured", re.IGNORECASE)
 
@@ -60,6 +63,7 @@ class VllmLLM:
         rows *= self._config.parallel_config.data_parallel_size
         self.concurrency: int = concurrency or _IN_FLIGHT * rows
         self._engine: asyncio.Future[Any] | None = None
+        self._encoder: Encoder | None = None
         self._lifeline: Lifeline | None = None
         self._others = set(multiprocessing.active_children())
         self._numbers = count()
@@ -80,7 +84,7 @@ class VllmLLM:
         engine = await self._started()
         begun = time.perf_counter()
         tokenizer = engine.get_tokenizer()
-        tokens = self._tokens(tokenizer, prompt)
+        tokens = await self._tokens(tokenizer, prompt)
         if len(tokens) >= self._context:
             raise RequestFailed(
                 "prompt_too_long",
@@ -103,7 +107,7 @@ class VllmLLM:
             reasoning_tokens=round(thought * len(answer.token_ids)),
         )
 
-    def _tokens(self, tokenizer: Any, prompt: Prompt) -> list[int]:
+    async def _tokens(self, tokenizer: Any, prompt: Prompt) -> list[int]:
         """The prompt under the model's chat template, as vLLM's server makes it."""
         turns = [{"role": message.role, "content": message.content} for message in prompt.messages]
         options = vllm_engine.more_of_body(prompt.params.extra).get("chat_template_kwargs") or {}
@@ -116,13 +120,14 @@ class VllmLLM:
                 f"the chat template of {self._model} refuses the prompt: {error}",
                 hint="an instruct model; see llm.system_prompt and llm.chat_template_kwargs",
             ) from error
-        tokens: list[int] = tokenizer.encode(text, add_special_tokens=False)
-        return tokens
+        if self._encoder is None:
+            self._encoder = Encoder(tokenizer)
+        return await self._encoder.encode(text)
 
     async def _answer(self, engine: Any, tokens: list[int], prompt: Prompt) -> Any:
         params = vllm_engine.sampling(prompt.params, prompt.schema if self._structured else "")
         number = str(next(self._numbers))
-        outputs = engine.generate({"prompt_token_ids": tokens}, params, number)
+        outputs = engine.generate(vllm_engine.prompt_of(tokens), params, number)
         try:
             *_, output = [output async for output in outputs]  # it is the only one
         except Exception as error:

@@ -99,6 +99,13 @@ def is_refused(error: Exception) -> bool:
     return isinstance(error, (ValueError, getattr(exceptions, "VLLMClientError", ValueError)))
 
 
+def prompt_of(tokens: list[int]) -> Any:
+    """A prompt as the engine's own renderer makes it: others go through a thread, one by one."""
+    from vllm.inputs import tokens_input  # noqa: PLC0415
+
+    return tokens_input(tokens)
+
+
 def sampling(params: Params, schema: str) -> Any:
     """How a request is sampled; answers come whole, and as tokens where no text is searched.
 
@@ -118,6 +125,7 @@ def sampling(params: Params, schema: str) -> Any:
         "stop": list(params.stop),
         "detokenize": bool(params.stop),
         "output_kind": RequestOutputKind.FINAL_ONLY,
+        "skip_clone": True,  # each is used once
         **more_of_body(params.extra),
     }
     options = {

@@ -65,7 +65,7 @@ def test_a_seed_gives_its_answer(session: Session) -> None:
 def test_a_prompt_is_rendered_as_the_model_was_trained(session: Session) -> None:
     async def tokens() -> str:
         tokenizer = (await session.llm._started()).get_tokenizer()
-        return tokenizer.decode(session.llm._tokens(tokenizer, prompt("tea")))
+        return tokenizer.decode(await session.llm._tokens(tokenizer, prompt("tea")))
 
     text = session.runner.run(tokens())
     assert text.startswith("<|im_start|>system\n")
