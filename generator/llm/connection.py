@@ -59,13 +59,13 @@ class Connection(asyncio.Protocol):
         """Close it now."""
         self._transport.abort()
 
-    # Called by the event loop.
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The event loop has connected."""
         self._transport = cast("asyncio.Transport", transport)
         self.is_open = True
 
     def data_received(self, data: bytes) -> None:
+        """The event loop has read bytes."""
         if self._reply is None or self._reply.done():
             self.is_open = False
             self._transport.abort()
@@ -80,24 +80,27 @@ class Connection(asyncio.Protocol):
                 self._deliver()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """The event loop has closed it, or the server."""
         self.is_open = False
         self._on_lost(self)
         if self._ends_with_connection():
             self._deliver()
         self._break(str(exc) if exc else _CLOSED)
 
-    # Called by the parser, within `data_received`.
-
     def on_header(self, name: bytes, value: bytes) -> None:
+        """The parser has read a header."""
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
+        """The parser has read all of them."""
         self._has_head = True
 
     def on_body(self, part: bytes) -> None:
+        """The parser has read a part of the body."""
         self._parts.append(part)
 
     def on_message_complete(self) -> None:
+        """The parser has read a whole reply."""
         self._is_complete = self._parser.get_status_code() >= _FIRST_FINAL_STATUS
         self._is_kept = self._parser.should_keep_alive()  # it forgets when this returns
         if not self._is_complete:

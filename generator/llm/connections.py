@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from collections import deque
+from collections.abc import Sequence
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
@@ -33,7 +34,7 @@ class Connections:
         self._all: set[Connection] = set()
         self._free: deque[tuple[float, Connection]] = deque()
         self._resolving = asyncio.Lock()
-        self._known: list[AddrInfoType] = []
+        self._known: Sequence[AddrInfoType] = ()
         self._known_until = float("-inf")
 
     async def exchange(self, request: bytes, timeout_s: float) -> Answer:
@@ -52,15 +53,14 @@ class Connections:
         """Close them all."""
         for connection in self._all:
             connection.abort()
-        while self._all:
-            await asyncio.sleep(0)
+        while self._all:  # noqa: ASYNC110 - see below
+            await asyncio.sleep(0)  # the event loop tells each of them in a turn of its own
 
     def _used_before(self) -> Connection | None:
         """The one that was used last; those that were not for long are closed."""
-        now = time.monotonic()
-        while self._free and (self._free[0][0] < now - _KEEPALIVE_S or not self._free[0][1].is_open):
-            _, unused = self._free.popleft()
-            unused.abort()
+        long_ago = time.monotonic() - _KEEPALIVE_S
+        while self._free and self._free[0][0] < long_ago:
+            self._free.popleft()[1].abort()
         while self._free:
             _, connection = self._free.pop()
             if connection.is_open:
@@ -97,7 +97,7 @@ class Connections:
             raise
         return connection
 
-    async def _addresses(self) -> list[AddrInfoType]:
+    async def _addresses(self) -> Sequence[AddrInfoType]:
         """What the name stands for, asked once in a while and not for each of many connections."""
         async with self._resolving:
             now = time.monotonic()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator
 from contextvars import Context
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ class Handoff(Generic[T]):
         self._is_done = False
         self._value: T
         self._error: BaseException | None = None
-        self._wake: tuple[Callable[[Self], object], Context | None] | None = None
+        self._wake: tuple[Callable[[Any], object], Context | None] | None = None
 
     def done(self) -> bool:
         """Whether it has a value or an error."""
@@ -80,7 +80,7 @@ class Handoff(Generic[T]):
         return self._loop
 
     def add_done_callback(
-        self, wake: Callable[[Self], object], *, context: Context | None = None
+        self, wake: Callable[[Any], object], *, context: Context | None = None
     ) -> None:
         """Called by the task that waits."""
         if self._is_done:

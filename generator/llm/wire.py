@@ -40,7 +40,7 @@ _ERRORS: dict[int, type[openai.APIStatusError]] = {
 
 
 class Reply(NamedTuple):
-    """An answer of status 200 to 299: its bytes, decompressed, and its headers by lower-case names."""
+    """An answer of status 200 to 299: its bytes, and its headers by lower-case names."""
 
     content: bytes
     headers: Mapping[str, str]
