@@ -6,7 +6,9 @@ English alone: other languages need stop words and stems of their own, so caller
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache, lru_cache
+from itertools import islice
 
 import snowballstemmer
 
@@ -64,6 +66,11 @@ def content_words(text: str, most: int | None = None) -> list[str]:
         rest = words.pop() if 0 < at_a_time < len(words) else ""
         found += filter(None, map(_content_stem, words))
     return found[:most]
+
+
+def content_of(words: Iterable[str], most: int) -> list[str]:
+    """As `content_words`, of words in lower case that somebody has split already."""
+    return list(islice(filter(None, map(_content_stem, words)), most))
 
 
 def _words(text: str) -> str:

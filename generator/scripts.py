@@ -86,6 +86,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
 LETTERS_PER_CJK = 3
 
 _CJK = re.compile(f"[{CJK}]")
+_ASCII_LETTER = re.compile("[A-Za-z]")
 _NO_ASCII_LETTER = bytes(code for code in range(128) if not chr(code).isalpha())
 _LETTERS = re.compile(r"[^\W\d_]+")
 
@@ -112,7 +113,7 @@ def script_share(text: str, language: str) -> float | None:
     if scripts is None:
         return None
     if text.isascii() and "Latn" in scripts:
-        return 1.0 if letter_count(text) else None
+        return 1.0 if _ASCII_LETTER.search(text) else None
     others = letter_count(_pattern(scripts).sub("", text))
     if others == 0:  # nearly every text: counting its own letters can be left out
         return 1.0 if _pattern(scripts).search(text) else None

@@ -93,8 +93,10 @@ def normalise(text: str) -> str:
     Spaces beside characters of unspaced scripts go too: there they are only typography.
     """
     if text.isascii():
-        words = text.lower().encode().translate(_ASCII_FOLDING).split()
-        return b" ".join(words).decode()
+        words = text.lower().encode().translate(_ASCII_FOLDING)
+        while b"  " in words:  # far faster than to split and join
+            words = words.replace(b"  ", b" ")
+        return words.strip(b" ").decode()
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING)
     folded = " ".join(folded.split())
     return folded if folded.isascii() else _SPACE_BESIDE_UNSPACED.sub("", folded)

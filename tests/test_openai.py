@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from generator.errors import LLMError, RequestFailed, Unreachable
-from generator.llm import failures, health, patience, wire
+from generator.llm import connections, failures, health, patience
 from generator.llm.openai import OpenAILLM
 from generator.records import Completion, Message, Params, Prompt
 from tests.conftest import StartServer
@@ -381,7 +381,7 @@ def test_nobody_there_is_unreachable() -> None:
 
 def test_a_server_that_takes_no_connection_fails_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connecting has a limit of its own, far below the time an answer may take."""
-    monkeypatch.setattr(wire, "CONNECT_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(connections, "CONNECT_TIMEOUT_S", 0.05)
     with contextlib.ExitStack() as stack:
         full = stack.enter_context(socket.socket())
         full.bind(("127.0.0.1", 0))

@@ -67,8 +67,8 @@ _ROLE = re.compile(
     r"|硬负例|困难负样本|用户查询",
     re.IGNORECASE,
 )
-# One of these is in every role; looking for them first is twenty times as fast as the pattern.
-_ROLE_WORDS = ("ative", "itive", "query", "ネガティブ", "ポジティブ", "クエリ", "负", "用户查询")
+# "ative", "itive", "query" or one of these is in every role; looking for them first is far faster.
+_ROLE_WORDS_CJK = ("ネガティブ", "ポジティブ", "クエリ", "负", "用户查询")
 _SEARCH = re.compile(
     r"\bquer|\bsearch|retriev|embedding|\bnegative|クエリ|検索|ネガティブ|查询|检索", re.IGNORECASE
 )
@@ -90,7 +90,10 @@ def _closing(end: str) -> re.Match[str] | None:
 
 def _role(text: str) -> re.Match[str] | None:
     lowered = text.lower()
-    return _ROLE.search(text) if any(word in lowered for word in _ROLE_WORDS) else None
+    has_word = "ative" in lowered or "itive" in lowered or "query" in lowered
+    if not has_word and not text.isascii():
+        has_word = any(word in text for word in _ROLE_WORDS_CJK)
+    return _ROLE.search(text) if has_word else None
 
 
 def _is_about_search(record: Record, side: Side) -> bool:

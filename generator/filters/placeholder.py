@@ -29,6 +29,7 @@ _WHOLE = re.compile(
 _WHOLE_PROSE = re.compile(
     r"(?:none|nan|text|query|document|passage|example|クエリ|文書)", re.IGNORECASE
 )
+_LONGEST_WHOLE = 62
 _ANYWHERE = re.compile(
     r"\[\s*(?:(?:insert|enter|fill in|your)\b|ここに)[^\]\n]{2,60}\]"
     r"|\[(?:company|product|city|first|last|full)[ _]name\]"
@@ -39,8 +40,6 @@ _ANYWHERE = re.compile(
     rf"|[\"'](?:{_FIELD})[\"']\s*:",
     re.IGNORECASE,
 )
-# One of these is in every form above, and finding none of them is fast.
-_SIGNS = ("[", "<", "{", "［", "【", "_", "orem")
 # A query is too short to be a page about templates.
 _IN_QUERY = re.compile(
     r"\{\{|\}\}|\{%|%\}|\b(?:user_query|positive_document|hard_negative_document)\b"
@@ -58,11 +57,20 @@ def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
 
 def _placeholder(text: str, side: Side, *, is_prose: bool) -> str | None:
     bare = text.strip().strip("\"'`“”「」*").strip().rstrip(".")
-    if _NOTHING.fullmatch(bare) or _WHOLE.fullmatch(bare):
+    if _NOTHING.fullmatch(bare):
         return text
-    if is_prose and _WHOLE_PROSE.fullmatch(bare):
+    if len(bare) <= _LONGEST_WHOLE and (
+        _WHOLE.fullmatch(bare) or (is_prose and _WHOLE_PROSE.fullmatch(bare))
+    ):
         return text
-    found = (any(sign in text for sign in _SIGNS) and _ANYWHERE.search(text)) or (
+    found = (_has_sign(text) and _ANYWHERE.search(text)) or (
         _IN_QUERY.search(text) if side == "query" else None
     )
     return found.group() if found else None
+
+
+def _has_sign(text: str) -> bool:
+    """Whether it holds one of what is in every form of `_ANYWHERE`: finding none is fast."""
+    if "_" in text or "[" in text or "<" in text or "{" in text or "orem" in text:
+        return True
+    return not text.isascii() and ("［" in text or "【" in text)

@@ -21,6 +21,7 @@ from generator.text import Hashes, buckets, count_distinct, ngram_keys, unspaced
 _SPACED_CHARS, _UNSPACED_CHARS = 20, 8
 _SHORTEST_CHARS = 4
 _TAIL_NGRAMS = 300
+_SHORT_CHARS = 120  # below, a set of n-grams is cheaper than arrays of them
 _LOOP_SHARE = 0.15
 # Rules of tables, dotted lines and indentation are not words said twice.
 _RULED = re.compile(r"[\W_]{3,}")
@@ -42,11 +43,15 @@ def check(
     Shares are of n-grams, 0 to 1; `max_same_sentence` counts verbatim copies of one sentence.
     """
     for side, text, _ in prose_sides(record):
-        line = _without_rules(text.casefold())
+        line = _without_rules(text.lower() if text.isascii() else text.casefold())
         is_unspaced = unspaced_share(line) > 1 / 3
         size = _UNSPACED_CHARS if is_unspaced else _SPACED_CHARS
         # A short text has short n-grams: "how to how to how to" has no long one to repeat.
-        keys = ngram_keys(line, min(size, max(_SHORTEST_CHARS, len(line) // 5)))
+        gram_chars = min(size, max(_SHORTEST_CHARS, len(line) // 5))
+        is_short = len(line) < _SHORT_CHARS and max_same_sentence > 0
+        if is_short and not _repeats(line, gram_chars):
+            continue
+        keys = ngram_keys(line, gram_chars)
         repeated = keys.size - int(np.count_nonzero(buckets(keys)))  # at most
         if repeated > max_share * keys.size and (share := _repeated_share(keys)) > max_share:
             return Reject(f"{side}_repeats", f"{share:.0%} of it repeats: {quote(text)}")
@@ -63,6 +68,12 @@ def check(
         if copies > max_same_sentence and copies * len(sentence) > _LOOP_SHARE * len(line):
             return Reject(f"{side}_repeats", f"{copies} times {quote(sentence)}")
     return None
+
+
+def _repeats(line: str, chars: int) -> bool:
+    """Whether any n-gram comes twice: where none does, no measure finds anything."""
+    ngrams = [line[start : start + chars] for start in range(len(line) - chars + 1)]
+    return len(set(ngrams)) < len(ngrams)
 
 
 def _without_rules(line: str) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from operator import eq
 
-from generator.content import LANGUAGE, content_words
+from generator.content import LANGUAGE, content_of, content_words
 from generator.filters.base import Reject, prose_sides, quote
 from generator.records import Record
 
@@ -19,7 +19,7 @@ _STUTTER = re.compile(r"\b(\w{3,})(?:,? and|,? or|,)? \1\b", re.IGNORECASE)
 # What may stutter; looking for equal neighbours first is far faster than the pattern.
 _ASCII = [chr(code) for code in range(128)]
 _WORDS_ONLY = "".join(c if c.isalnum() or c == "_" else " " for c in _ASCII).encode() + bytes(128)
-_BETWEEN = frozenset({b"and", b"or"})
+_BETWEEN = frozenset({"and", "or"})
 _MIN_WORDS = 5  # below, a share says nothing
 
 
@@ -37,27 +37,34 @@ def check(
     for side, text, language in prose_sides(record):
         if language != LANGUAGE:
             continue
-        stutter = _stutter(text)
-        if stutter:
+        line = _line(text)
+        split = line.split()
+        if stutter := _stutter(text, line, split):
             return Reject(f"{side}_says_little", f"{stutter.group()!r}")
-        words = content_words(text, max_words + 1)
+        if line and "_" not in line:  # which is in words, and not in content words
+            words = content_of(split, max_words + 1)
+        else:
+            words = content_words(text, max_words + 1)
         judged = _MIN_WORDS <= len(words) <= max_words
         if judged and len(set(words)) < min_distinct * len(words):
             return Reject(f"{side}_says_little", quote(text))
     return None
 
 
-def _stutter(text: str) -> re.Match[str] | None:
-    if text.isascii():  # there lower case is what `IGNORECASE` compares
-        line = text.lower().encode().translate(_WORDS_ONLY)
-        words = line.split()
-        has_pair = (b" and " in line or b" or " in line) and _has_pair(words)
+def _line(text: str) -> str:
+    """An ASCII text in lower case, a space for all that is in no word; "" for any other."""
+    return text.lower().encode().translate(_WORDS_ONLY).decode() if text.isascii() else ""
+
+
+def _stutter(text: str, line: str, words: list[str]) -> re.Match[str] | None:
+    if line:  # in ASCII, lower case is what `IGNORECASE` compares
+        has_pair = (" and " in line or " or " in line) and _has_pair(words)
         if not has_pair and not any(map(eq, words, words[1:])):
             return None
     return _STUTTER.search(text)
 
 
-def _has_pair(words: list[bytes]) -> bool:
+def _has_pair(words: list[str]) -> bool:
     """Whether one word stands on both sides of "and" or "or"."""
     apart = zip(words, words[1:], words[2:], strict=False)
     return any(first == third and second in _BETWEEN for first, second, third in apart)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import aiohttp
 import openai
 
 from generator.errors import LLMError, RequestFailed, Unreachable
+from generator.llm.connections import NotConnectedError
 
 FAILURES = (openai.OpenAIError, ValueError)
 MAX_WAIT_S = 60.0
@@ -40,8 +40,7 @@ def is_busy(exc: BaseException) -> bool:
 
 def is_unconnected(exc: BaseException) -> bool:
     """Whether no connection was made; the transport itself may call that a timeout."""
-    kinds = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-    return any(isinstance(cause, kinds) for cause in _chain(exc))
+    return any(isinstance(cause, NotConnectedError) for cause in _chain(exc))
 
 
 def is_out_of_money(exc: BaseException) -> bool:

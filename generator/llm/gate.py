@@ -14,12 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from generator.llm.endpoints import Endpoint, Ticket, choose, take
+from generator.llm.handoff import Handoff
 
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
     tokens: int
-    place: asyncio.Future[Ticket]
+    place: Handoff[Ticket]
 
 
 class Gate:
@@ -41,14 +42,14 @@ class Gate:
 
     async def admit(self, tokens: int, *, again: bool = False) -> Ticket:
         """Return in a turn, and with a place, of the request's own. Each must be given back."""
-        place: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
+        place = Handoff[Ticket]()
         put = self._waiting.appendleft if again else self._waiting.append
         put(_Waiting(tokens, place))
         self._schedule()
         try:
             return await place
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
+            if place.is_given:
                 self.leave(place.result())
             raise
 
@@ -81,7 +82,7 @@ class Gate:
         endpoint, wait_s = choose(self._endpoints, tokens, now)
         if endpoint is not None:
             ticket = take(endpoint, self._endpoints, tokens, now)
-            self._waiting.popleft().place.set_result(ticket)
+            self._waiting.popleft().place.give(ticket)
             self._schedule()
         elif wait_s is not None:
             loop = asyncio.get_running_loop()

@@ -85,13 +85,15 @@ class Pool:
 
 
 async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, limit: int) -> None:
-    """Do the work of every item, at most `limit` at a time; the first error cancels the rest."""
+    """Do the work of every item, at most `limit` at a time; the first error cancels the rest.
+
+    What takes its time (or is answered by the journal) has to let the event loop turn itself.
+    """
     left = iter(items)
 
     async def worker() -> None:
         for item in left:
             await work(item)
-            await asyncio.sleep(0)  # an item that the journal answers lets the others go on too
 
     workers = [asyncio.create_task(worker()) for _ in range(limit)]
     try:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from generator.llm.handoff import Handoff
+
 SENDS_PER_TURN = 1
 
 
@@ -18,21 +20,23 @@ class Turns:
 
     def __init__(self, sends: int = SENDS_PER_TURN) -> None:
         self._sends = sends
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[Handoff[None]] = deque()
+        self._is_scheduled = False
 
     async def wait(self) -> None:
         """Return in a turn that has room."""
-        loop = asyncio.get_running_loop()
-        place = loop.create_future()
-        if not self._waiting:
-            loop.call_soon(self._admit)
+        place = Handoff[None]()
         self._waiting.append(place)
+        self._schedule()
         await place
 
-    def _admit(self) -> None:
-        for _ in range(min(self._sends, len(self._waiting))):
-            place = self._waiting.popleft()
-            if not place.done():  # its caller was cancelled
-                place.set_result(None)
-        if self._waiting:
+    def _schedule(self) -> None:
+        if self._waiting and not self._is_scheduled:
+            self._is_scheduled = True
             asyncio.get_running_loop().call_soon(self._admit)
+
+    def _admit(self) -> None:
+        self._is_scheduled = False
+        for _ in range(min(self._sends, len(self._waiting))):
+            self._waiting.popleft().give(None)  # nothing where its caller was cancelled
+        self._schedule()

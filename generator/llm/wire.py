@@ -1,8 +1,10 @@
-"""One endpoint's connections: bytes out, bytes in, on an aiohttp session of its own.
+"""One endpoint's connections: bytes out, bytes in.
 
 The `openai` package decides what is configured (address, key, organisation, project, headers,
 query) and what an error is called; it builds no request here, because its own work on a request
-costs several times that of sending it (benchmarks/wire.py). Knows no prompt and no retry.
+costs ten times that of sending it (benchmarks/wire.py). Requests go through connections of the
+endpoint's own, or through an aiohttp session where there is a proxy, a password or a redirect.
+Knows no prompt and no retry.
 """
 
 from __future__ import annotations
@@ -10,17 +12,22 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
 import httpx2
 import openai
 import yarl
 from openai import AsyncOpenAI
 
-CONNECT_TIMEOUT_S = 5.0
-_KEEPALIVE_S = 60.0
+from generator.errors import LLMError
+from generator.llm.connection import Answer
+from generator.llm.connections import Connections, NotConnectedError
+
+if TYPE_CHECKING:
+    from generator.llm.session import Session
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ERRORS: dict[int, type[openai.APIStatusError]] = {
     400: openai.BadRequestError,
     401: openai.AuthenticationError,
@@ -33,7 +40,7 @@ _ERRORS: dict[int, type[openai.APIStatusError]] = {
 
 
 class Reply(NamedTuple):
-    """An answer of status 200 to 299: its bytes, decompressed, and its headers."""
+    """An answer of status 200 to 299: its bytes, and its headers by lower-case names."""
 
     content: bytes
     headers: Mapping[str, str]
@@ -49,57 +56,69 @@ class Wire:
         base = yarl.URL(str(client.base_url))
         self._url = _chat_url(base, client.default_query)
         self._headers = _headers(client, loopback=base.host in {"127.0.0.1", "::1", "localhost"})
+        self._head = _head(self._url, self._headers)
         self._proxy = _proxy(base)
-        self._timeout = aiohttp.ClientTimeout(
-            total=timeout_s, connect=None, sock_connect=min(timeout_s, CONNECT_TIMEOUT_S)
-        )
+        self._is_direct = self._proxy is None and base.user is None
+        self._timeout_s = timeout_s
         self._request = httpx2.Request("POST", str(self._url))  # errors name it
-        self._session: aiohttp.ClientSession | None = None
+        self._connections: Connections | None = None
+        self._session: Session | None = None
         self.place = str(base).rstrip("/")
 
     async def post(self, body: bytes) -> Reply:
         """Send one request. Raises openai.APIStatusError or openai.APIConnectionError."""
-        session = self._session or self._open()
         try:
-            async with session.post(self._url, data=body, proxy=self._proxy) as reply:
-                content = await reply.read()
+            answer = await (self._send(body) if self._is_direct else self._go_round(body))
+            if answer.status in _REDIRECTS and self._is_direct:
+                answer = await self._go_round(body)
         except TimeoutError as exc:
             raise openai.APITimeoutError(self._request) from exc
-        except (aiohttp.ClientError, OSError) as exc:
+        except OSError as exc:
             raise openai.APIConnectionError(request=self._request) from exc
-        if 200 <= reply.status < 300:
-            return Reply(content, reply.headers)
-        raise self._error(reply.status, reply.headers, content)
+        if 200 <= answer.status < 300:
+            return Reply(answer.content, answer.headers)
+        raise self._error(answer)
 
     async def get(self, url: str) -> str | None:
         """The text at an address of the same server, without the key; None where there is none."""
-        session = self._session or self._open()
-        try:
-            bare = dict.fromkeys(("Authorization", "api-key"), "")
-            async with session.get(url, proxy=self._proxy, headers=bare) as reply:
-                return await reply.text(errors="replace") if reply.status == 200 else None
-        except (TimeoutError, aiohttp.ClientError, OSError):
-            return None
+        return await self._opened_session().get(url)
 
     async def aclose(self) -> None:
         """Close the connections."""
+        if self._connections is not None:
+            await self._connections.aclose()
         if self._session is not None:
-            await self._session.close()
+            await self._session.aclose()
 
-    def _open(self) -> aiohttp.ClientSession:
-        # How many are open at once is the gate's decision; a closed one is not waited for.
-        secure = _ssl_context() if self._url.scheme == "https" else True
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S, ssl=secure)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            headers=self._headers,
-            timeout=self._timeout,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+    async def _send(self, body: bytes) -> Answer:
+        connections = self._connections or self._open()
+        length = b"Content-Length: %d\r\n\r\n" % len(body)
+        return await connections.exchange(self._head + length + body, self._timeout_s)
+
+    async def _go_round(self, body: bytes) -> Answer:
+        return await self._opened_session().post(self._url, body)
+
+    def _open(self) -> Connections:
+        host, port = self._url.raw_host, self._url.port
+        if not host or port is None or self._url.scheme not in {"http", "https"}:
+            message = f"{self.place} is no address of an HTTP server"
+            raise NotConnectedError(message)
+        self._connections = Connections(host, port, self._secure())
+        return self._connections
+
+    def _opened_session(self) -> Session:
+        if self._session is None:
+            from generator.llm.session import Session  # noqa: PLC0415 - seldom needed
+
+            self._session = Session(self._headers, self._proxy, self._secure(), self._timeout_s)
         return self._session
 
-    def _error(self, status: int, headers: Mapping[str, str], content: bytes) -> Exception:
+    def _secure(self) -> ssl.SSLContext | None:
+        return _ssl_context() if self._url.scheme == "https" else None
+
+    def _error(self, answer: Answer) -> Exception:
         """The package's error for a status; its text is the server's message."""
+        status, headers, content = answer
         text = content.decode("utf-8", "replace").strip()
         message, body = text[:2000] or f"Error code: {status}", _json(text)
         data = body.get("error", body) if isinstance(body, dict) else None
@@ -120,6 +139,21 @@ def _json(text: str) -> Any:
 
 def _chat_url(base: yarl.URL, query: Mapping[str, object]) -> yarl.URL:
     return (base / "chat/completions").update_query({k: str(v) for k, v in query.items()})
+
+
+def _head(url: yarl.URL, headers: Mapping[str, str]) -> bytes:
+    """A request's first lines, but for its length. Raises LLMError."""
+    host = url.raw_host or ""
+    host = f"[{host}]" if ":" in host else host
+    where = host if url.is_default_port() else f"{host}:{url.port}"
+    lines = [f"POST {url.raw_path_qs} HTTP/1.1"]
+    names = {name.lower() for name in headers}
+    lines += [] if "host" in names else [f"Host: {where}"]
+    for name, value in headers.items():
+        if not name.isascii() or {"\r", "\n", "\0"} & {*name, *value}:
+            raise LLMError(f"the header {name!r} cannot be sent", hint="see llm.headers")
+        lines.append(f"{name}: {value}")
+    return "\r\n".join([*lines, ""]).encode()
 
 
 def _headers(client: AsyncOpenAI, *, loopback: bool) -> dict[str, str]:
