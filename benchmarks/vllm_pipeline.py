@@ -108,7 +108,7 @@ def show(results: list[dict[str, Any]]) -> None:
           f" {'rows':>6} {'cached':>6} {'CPU ms/request':>15} {'engine':>7}")  # fmt: skip
     rates = {}
     for one in results:
-        rates[one["what"]] = one["tokens"] / one["seconds"], one["middle"]
+        rates[one["what"]] = one["tokens"] / max(one["seconds"], 1e-9), one["middle"]
         cached = one["cached"] / max(one["prompt_tokens"], 1)
         own, engine = (
             1e3 * one[key] / max(one["requests"], 1) for key in ("cpu_s", "engine_cpu_s")
@@ -120,7 +120,7 @@ def show(results: list[dict[str, Any]]) -> None:
             print(f"    {note}")
     for name in ("generate", "bare loop", "generate apart"):
         for run in ("pipeline", "watched"):
-            if name in rates and run in rates:
+            if all(rates.get(name, (0.0,))) and all(rates.get(run, (0.0,))):
                 whole, middle = (a / b for a, b in zip(rates[run], rates[name], strict=True))
                 print(f"{run} / {name}: {whole:.3f}, in the middle {middle:.3f}", flush=True)
 
