@@ -199,7 +199,9 @@ class Renderer:
         try:
             if _holds_mark(variables):
                 variables = {key: value.replace(_MARK, "") for key, value in variables.items()}
-            return template.render(variables)
+            # As `template.render` does it, without a ChainMap of the globals for each.
+            context = template.new_context({**self._env.globals, **variables}, shared=True)
+            return "".join(template.root_render_func(context))
         except _RENDERING as exc:
             raise _broken(f"template {name}: {exc}") from exc
 
