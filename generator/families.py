@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -45,6 +46,19 @@ class Axis(Frozen):
     order: Literal["random", "cycle"] = "random"
     distinct_from: str | None = None
     when: Mapping[str, tuple[str, ...]] = {}
+
+    def choices(self, avoid: str | None) -> tuple[tuple[str, ...], tuple[float, ...]]:
+        """The values that may be drawn, and the running sums of their weights."""
+        found = self._choices.get(avoid)
+        if found is None:
+            options = [i for i, value in enumerate(self.values) if value != avoid]
+            sums = accumulate(self.weights[i] if self.weights else 1.0 for i in options)
+            found = self._choices[avoid] = tuple(self.values[i] for i in options), tuple(sums)
+        return found
+
+    @cached_property
+    def _choices(self) -> dict[str | None, tuple[tuple[str, ...], tuple[float, ...]]]:
+        return {}
 
     @model_validator(mode="before")
     @classmethod
@@ -216,7 +230,11 @@ class Family(Frozen):
 
     def axes_of(self, form: str) -> Mapping[str, Axis]:
         """The axes of an example: the family's, then those of the form alone."""
-        return {**self.axes, **self.forms[form].axes}
+        return self._axes[form]
+
+    @cached_property
+    def _axes(self) -> dict[str, Mapping[str, Axis]]:
+        return {name: {**self.axes, **form.axes} for name, form in self.forms.items()}
 
 
 class Taxonomy(Frozen):

@@ -29,6 +29,7 @@ _THINKING = re.compile(
 )
 _STILL_THINKING = re.compile(r"\s*<think(?:ing)?>")
 _FENCE = re.compile(r"```(?:json|JSON|python)?[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL)
+_DECODER = json.JSONDecoder(strict=False)
 _OPENING = re.compile(r"[{\[]")
 _LIST_MARK = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.):])\s+")
 
@@ -115,28 +116,32 @@ def _unicode(text: str) -> str:
 
 def _values(text: str) -> Iterator[tuple[Any, bool]]:
     """JSON values found in the text, likeliest first, each with whether it was repaired."""
-    fences = [match[1] for match in islice(_FENCE.finditer(text), _MAX_FENCES)]
-    sources = [text, *fences]
-    for source in sources:
+    for source in _sources(text):
         try:
-            yield json.loads(source, strict=False), False
+            yield _DECODER.decode(source), False
         except (ValueError, RecursionError):
             continue
     for value in _scan(text):
         yield value, False
-    for source in reversed(sources):
+    for source in reversed([*_sources(text)]):
         for value in _repaired(source):
             yield value, True
 
 
+def _sources(text: str) -> Iterator[str]:
+    """What may be JSON as a whole: the text, and what stands between fences in it."""
+    yield text
+    for match in islice(_FENCE.finditer(text), _MAX_FENCES):
+        yield match[1]
+
+
 def _scan(text: str) -> Iterator[Any]:
     """Whole objects and lists that stand somewhere in the text."""
-    decoder = json.JSONDecoder(strict=False)
     at, tries = 0, 0
     while (found := _OPENING.search(text, at)) and tries < 50:
         tries += 1
         try:
-            value, at = decoder.raw_decode(text, found.start())
+            value, at = _DECODER.raw_decode(text, found.start())
         except (ValueError, RecursionError):
             at = found.start() + 1
         else:
@@ -177,10 +182,11 @@ def _list_in(value: Any) -> list[Any]:
 
 
 def _fields(value: dict[Any, Any], fields: Mapping[str, ReplyField]) -> dict[str, str] | Unparsed:
-    by_name = {_name(key): item for key, item in value.items()}
+    is_exact = value.keys() >= fields.keys()
+    by_name = {} if is_exact else {_name(key): item for key, item in value.items()}
     reply = {}
     for name, field in fields.items():
-        item = value.get(name, by_name.get(_name(name)))
+        item = value.get(name) if is_exact else value.get(name, by_name.get(_name(name)))
         if item is None:
             return Unparsed("field_missing", name)
         if isinstance(item, bool) or not isinstance(item, str | int | float):

@@ -67,6 +67,9 @@ class Renderer:
         self._env.filters["json"] = partial(json.dumps, ensure_ascii=False)
         self.folder = folder
         self._compiled = lru_cache(maxsize=None)(self._env.from_string)
+        # The families share many files: each is parsed and looked through once.
+        self._tree = lru_cache(maxsize=None)(self._parse)
+        self._needs = lru_cache(maxsize=None)(self._needed)
 
     def messages(self, template: str, variables: Mapping[str, str]) -> tuple[Message, ...]:
         """The chat turns of a rendered template. Raises TaxonomyError."""
@@ -131,7 +134,7 @@ class Renderer:
                 continue
             done.add(name)
             try:
-                tree = self._parse(name)
+                tree = self._tree(name)
             except TaxonomyError as exc:
                 yield f"{place}: {exc.message}"
                 continue
@@ -144,20 +147,24 @@ class Renderer:
 
     def _check_source(self, source: str, known: AbstractSet[str], place: str) -> Iterator[str]:
         try:
-            tree = self._env.parse(source)
-            self._env.compile(source)
+            names = self._needs(source)
         except TemplateSyntaxError as exc:
             yield f"{place}, line {exc.lineno}: {exc.message}"
             return
-        names = meta.find_undeclared_variables(tree) - set(self._env.globals) - _optional(tree)
         for name in sorted(names - known):
             yield f"{place}: undefined variable {name!r} (known: {', '.join(sorted(known))})"
+
+    def _needed(self, source: str) -> AbstractSet[str]:
+        """The variables that a template must be given. Raises TemplateSyntaxError."""
+        tree = self._env.parse(source)
+        self._env.compile(source)
+        return meta.find_undeclared_variables(tree) - set(self._env.globals) - _optional(tree)
 
     def _closure(self, template: str) -> list[str]:
         """The template and all that it includes, extends or imports, in a fixed order."""
         found = [template]
         for name in found:
-            tree = self._parse(name)
+            tree = self._tree(name)
             found += [
                 other
                 for other in meta.find_referenced_templates(tree)
@@ -192,7 +199,9 @@ class Renderer:
         try:
             if _holds_mark(variables):
                 variables = {key: value.replace(_MARK, "") for key, value in variables.items()}
-            return template.render(variables)
+            # As `template.render` does it, without a ChainMap of the globals for each.
+            context = template.new_context({**self._env.globals, **variables}, shared=True)
+            return "".join(template.root_render_func(context))
         except _RENDERING as exc:
             raise _broken(f"template {name}: {exc}") from exc
 

@@ -23,7 +23,7 @@ NegativeSource = Literal["llm", "random", "bm25", "dense", "hybrid", "human"]
 def content_id(*parts: str) -> str:
     """A stable 128-bit id of some texts, as 32 hex digits; no two lists of parts share one."""
     texts = [part.encode("utf-8", "surrogatepass") for part in parts]
-    data = b"".join(len(text).to_bytes(8, "little") + text for text in texts)
+    data = b"".join([len(text).to_bytes(8, "little") + text for text in texts])
     return blake2b(data, digest_size=16).hexdigest()
 
 

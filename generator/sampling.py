@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import accumulate, islice
+from itertools import islice
 from math import log
 from typing import NamedTuple
 
@@ -211,19 +211,9 @@ def _value(axis: Axis, key: tuple[str, ...], index: int, avoid: str | None) -> s
         value = axis.values[order[place]]
         # The next of the lap stands in: still a pure function, and seldom needed.
         return axis.values[order[(place + 1) % len(order)]] if value == avoid else value
-    options, sums = _options(axis.values, axis.weights, avoid)
+    options, sums = axis.choices(avoid)
     at = bisect(sums, uniform(*key, str(index)) * sums[-1])
     return options[min(at, len(options) - 1)]
-
-
-@lru_cache(maxsize=4096)
-def _options(
-    values: tuple[str, ...], weights: tuple[float, ...], avoid: str | None
-) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """The values that may be drawn, and the running sums of their weights."""
-    options = [i for i, value in enumerate(values) if value != avoid]
-    sums = accumulate(weights[i] if weights else 1.0 for i in options)
-    return tuple(values[i] for i in options), tuple(sums)
 
 
 @lru_cache(maxsize=4096)

@@ -73,8 +73,9 @@ class Budget:
 
     def count(self, prompt: Prompt, answer: Completion) -> None:
         """Count an answer."""
-        self.spent += self._prospects.learn(prompt, answer)
+        self.spent += self._prospects.cost(prompt, answer)
         if self._caps != (None, None):
+            self._prospects.learn(prompt, answer)
             self._begun[prompt.draw] = None
             if len(self._begun) > _DRAWS_HELD:
                 self._begun.popitem(last=False)

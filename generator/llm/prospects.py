@@ -73,14 +73,17 @@ class Prospects:
         self._price_of, self._batched = price_of, batched
         self._kinds: dict[tuple[str, str, str], _Kind] = {}
 
-    def learn(self, prompt: Prompt, answer: Completion) -> Amount:
+    def learn(self, prompt: Prompt, answer: Completion) -> None:
+        """Note what an answer took."""
+        cost = self.cost(prompt, answer)
+        for key in (_kind(prompt), (prompt.model, "", "")):
+            self._kinds.setdefault(key, _Kind()).add(cost)
+
+    def cost(self, prompt: Prompt, answer: Completion) -> Amount:
         """What an answer took."""
         asked, written = answer.prompt_tokens, answer.completion_tokens
         usd = self._price_of(prompt.model, asked, written, answer.cached_tokens, answer.batched)
-        cost = Amount(usd, asked + written)
-        for key in (_kind(prompt), (prompt.model, "", "")):
-            self._kinds.setdefault(key, _Kind()).add(cost)
-        return cost
+        return Amount(usd, asked + written)
 
     def of(self, prompt: Prompt, in_flight: int) -> Prospect:
         """What a request is expected to take, beside so many others in flight."""
