@@ -120,6 +120,11 @@ def detect(text: str) -> Guess:
     return Guess(best["lang"], best["score"])
 
 
+def has_kana(text: str) -> bool:
+    """Whether the text has any: Japanese of some length always does."""
+    return _KANA.search(text) is not None
+
+
 def is_known(language: str) -> bool:
     """Whether the model has seen the language (a script subtag such as "Hant" it has not)."""
     return language not in UNKNOWN and language.islower() and len(language) in {2, 3}
