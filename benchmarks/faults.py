@@ -83,10 +83,14 @@ def load_stock(name: str, records: Sequence[Real]) -> Stock:
 
 
 def copied_query(record: Record, rng: random.Random, _stock: Stock) -> Record | None:
-    """The query is a sentence of the positive, or of a short positive a slight variation."""
+    """The query is a sentence of the positive, as it is or edited, or in a pair the positive.
+
+    (Of a pair of sentences a word may differ: that is what such pairs are.)
+    """
     text = record.positives[0].text
     if record.family in SENTENCES:
-        return with_texts(record, query=text if rng.random() < 0.5 else _edited(text, rng))
+        forms = [text, text.upper(), f"{text} ", text.rstrip(".。!?？") + "!", f"“{text}”"]
+        return with_texts(record, query=rng.choice(forms))
     sentence = rng.choice(_long_sentences(text) or [""])
     if not sentence:
         return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from generator.filters.base import Reject, lowered, prose_sides, quote
+from generator.filters.base import Reject, Signs, lowered, prose_sides, quote
 from generator.records import Record
 
 _PHRASES: dict[str, tuple[str, ...]] = {
@@ -55,7 +55,7 @@ _PHRASES: dict[str, tuple[str, ...]] = {
         r"(?:プライバシーポリシー|利用規約|サイトマップ|お問い合わせ|会社概要|個人情報保護方針)\s*[|｜＞>／/・]",
         r"[|｜＞>／/]\s*(?:プライバシーポリシー|利用規約|サイトマップ|お問い合わせ|会社概要)",
         r"^(?:関連記事|おすすめ記事|人気記事|こちらもおすすめ)|(?:関連記事|関連リンク|おすすめ記事)\s*(?:[:：]|$|\n)|あわせて読みたい",
-        r"^(?:広告|スポンサーリンク)|(?:広告|スポンサー(?:ド)?リンク|pr)\s*$|広告の後に",
+        r"^(?:広告|スポンサーリンク)|(?:広告|スポンサー(?:ド)?リンク|【pr】)\s*$|広告の後に",
         r"いいね(?:！|!)|フォロー(?:してください|する|はこちら)|チャンネル登録",
         r"(?:ページの?)?(?:トップ|先頭|上)(?:へ|に)戻る|本文へ(?:スキップ|移動)|メニューを開く",
         r"コメントを(?:残す|書く|投稿する)|メールアドレスが公開されること",
@@ -88,7 +88,22 @@ _LINKS = re.compile(
     r"(?:^|\n)\s*[\w&'’ー・ ]{2,24}(?:\s*(?:\||｜|»|›|＞|>|·|•)\s*[\w&'’ー・ ]{2,24}){2,}\s*(?=$|\n|\.)"
     r"|(?:\b[\w&'’]{2,16}(?: [\w&'’]{2,16})? (?:[|»›·•]|>) ){2,}[\w&'’]{2,16}"
 )
+_SIGNS = Signs(
+    """
+    rights © (c) copyright subscribe sign_up newsletter mailing cookie click read reading tap_here share tweet pin like_ follow us_on
+    log_in sign_in comment e-mail email javascript terms privacy sitemap site_map contact_us about_us home skip_to back_to advertis
+    continues you_may you_might related recommended popular published appeared reproduction no_part powered page_ print_this don't
+    don’t join_our now! today! now_» today_» | · • » › > 転載 複製 転用 引用 メール メルマガ ニュース チャンネル クッキー シェア ツイート 共有 印刷
+    ブックマーク 続きを もっと 全文を こちら ログイン 登録 プライバシー 利用規約 サイトマップ お問い合わせ 会社概要 個人情報 関連 おすすめ 人気記事 あわせて
+    広告 スポンサー 【pr】 いいね フォロー トップ 先頭 ページ 本文へ メニュー コメント メールアドレス ⓒ お申し込み ご購入 ご注文 ご予約 詳細 詳しく ｜ ＞
+    版权 未经 转载 点击 阅读 扫码 长按 关注 分享 隐私 条款 网站地图 联系我们 上一篇 下一篇 返回 相关 alle_rechte datenschutz impressum agb
+    nutzungs verwendet_cookies hier_klicken droits mentions politique plan_du abonnez inscrivez cliquez derechos aviso política mapa
+    suscr haz_clic حقوق سياسة اشترك اضغط สงวน นโยบาย คลิก สมัคร
+    """
+)
 _EDGE = 160
+_LINK_SIGNS = Signs("| ｜ » › ＞ > · •")
+_CUT = "\N{WHITE SQUARE}"  # so that nothing begins or ends where the text was cut
 
 
 def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
@@ -99,12 +114,18 @@ def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
             asked = lowered(text)
             continue
         for edge in _edges(lowered(text)):
-            found = _FURNITURE.search(edge) or _LINKS.search(edge)
+            found = _furniture(edge) if _SIGNS.are_in(edge) else None
             if found and not _FURNITURE.search(asked):
                 return Reject(f"{side}_boilerplate", f"the {side} has {quote(found.group())}")
     return None
 
 
+def _furniture(edge: str) -> re.Match[str] | None:
+    return _FURNITURE.search(edge) or (_LINKS.search(edge) if _LINK_SIGNS.are_in(edge) else None)
+
+
 def _edges(text: str) -> tuple[str, ...]:
     text = text.strip()
-    return (text,) if len(text) <= 2 * _EDGE else (text[:_EDGE], text[-_EDGE:])
+    if len(text) <= 2 * _EDGE:
+        return (text,)
+    return text[:_EDGE] + _CUT, _CUT + text[-_EDGE:]

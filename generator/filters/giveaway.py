@@ -21,6 +21,7 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 _HEAD_CHARS = 120
+_FEWEST_WORDS = 3
 
 
 def check(
@@ -33,6 +34,8 @@ def check(
     """
     if record.label is not None or record.symmetric or record.provenance.passage is not None:
         return None
+    if _asks_aloud(record):
+        return Reject("positive_repeats_query", quote(record.positives[0].text))
     words = word_count(record.query)
     if unspaced_share(record.query) > 1 / 2:
         words /= 2  # "X とは？" is eight characters, and begins many a page
@@ -47,3 +50,11 @@ def check(
         if 0 <= place <= _HEAD_CHARS and len(normalise(positive.text)) > place + 1.5 * len(query):
             return Reject("positive_repeats_query", quote(positive.text))
     return None
+
+
+def _asks_aloud(record: Record) -> bool:
+    """Whether a positive begins with the question, its mark and all."""
+    asked = record.query.strip()
+    if word_count(asked) < _FEWEST_WORDS or asked[-1:] not in "?？؟":
+        return False
+    return any(asked in p.text[: _HEAD_CHARS + len(asked)] for p in record.positives)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from generator.filters.base import Reject, Side, lowered, quote, sides
+from generator.filters.base import Reject, Side, Signs, lowered, quote, sides
 from generator.filters.meta_forms import CAPTIONS, CLOSINGS, CONFESSIONS, MARKS, OPENINGS
 from generator.records import Record
 
@@ -23,9 +23,23 @@ _OPENS = re.compile(
 _CLOSES = re.compile("|".join(CLOSINGS))
 _CONFESSES = re.compile("|".join(CONFESSIONS))
 _MARKS = re.compile(MARKS)
+_CLOSING_SIGNS = Signs(
+    """
+    word token character note explanation reasoning rationale disclaimer comment remark n.b. hope let_me_know hesitate feel_free
+    would_you_like do_you_want anything_else please_ fiction fictitious hypothetical made-up imaginary query relevant requirement
+    instruction the_user the_search question constraint end_of [end [_end 文字 字) 字） 語) 語） 単語 注 ※ 解説 説明 補足 備考 コメント お役 参考
+    質問 不明 修正 変更 要望 必要 他に 以上 ご確認 別の もう一つ 他の 希望 说明 备注 解释 如果 如有 hinweis anmerkung erklärung wissen bescheid
+    espère hésitez remarque espero duden dude_en avísame nota explicación spero sapere надеюсь знать 도움이 آمل หวังว่า
+    """
+)
+_CONFESSION_SIGNS = Signs(
+    """
+    query question search user relevant looking_for asked need negative クエリ 質問 検索 ユーザー 求めて 問い 知りたい ネガティブ 負例 誤答 不正解
+    查询 问题 相关 用户 beantwortet enthält
+    """
+)
 _CLOSING_CHARS, _EDGE_CHARS = 280, 320
-# One of these is in every mark.
-_MARK_SIGNS = ("<", "[/", "[inst", "##", "human:", "user:", "assistant:", "ー：", "ー:", "ト：", "ト:", "户：", "助手：", "人間：")
+_MARK_SIGNS = Signs("<| <｜ </ <s [/ [inst <start <end <think <reason <tool <answer <output <resp <scratch # human: user: assistant: ー: ー： ト: ト： 户: 户： 助手 人間")
 _ROLE = re.compile(
     r"\b(?:the|this|a|our) (?:hard[ -]negative|positive|negative) (?:document|passage)\b"
     r"|\bthe user(?:['’]s)? query\b"
@@ -53,19 +67,20 @@ def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
 def _mark(line: str) -> re.Match[str] | None:
     if "```" in line and (line.lstrip().startswith("```") or line.count("```") % 2):
         return re.search("```", line)
-    return _MARKS.search(line) if any(sign in line for sign in _MARK_SIGNS) else None
+    return _MARKS.search(line) if _MARK_SIGNS.are_in(line) else None
 
 
 def _closing(line: str) -> re.Match[str] | None:
-    return _CLOSES.search(line[-_CLOSING_CHARS:].rstrip())
+    end = line[-_CLOSING_CHARS:].rstrip()
+    return _CLOSES.search(end) if _CLOSING_SIGNS.are_in(end) else None
 
 
 def _confession(line: str, side: Side) -> re.Match[str] | None:
     if side == "query":
         return None
-    if len(line) <= 2 * _EDGE_CHARS:
-        return _CONFESSES.search(line)
-    return _CONFESSES.search(line[:_EDGE_CHARS]) or _CONFESSES.search(line[-_EDGE_CHARS:])
+    edges = (line,) if len(line) <= 2 * _EDGE_CHARS else (line[:_EDGE_CHARS], line[-_EDGE_CHARS:])
+    found = (_CONFESSES.search(edge) for edge in edges if _CONFESSION_SIGNS.are_in(edge))
+    return next(filter(None, found), None)
 
 
 def _role(line: str) -> re.Match[str] | None:

@@ -54,6 +54,9 @@ _FOREIGN = {
         *((name, {"Latn", "Grek", name}) for name in _ALL if name not in {"Latn", "Hani", "Hang"}),
     )
 }  # fmt: skip
+_LETTER_OF = {pattern: re.compile(pattern.pattern[:-4]) for pattern in _FOREIGN.values()}
+_BROKEN = re.compile("[\ufffdÃÂâãïåæçèéÐÑ縺繧繝譁荳蜷譛邨]")
+_OTHER_ALPHABET = re.compile(f"[{_CYRILLIC}{_GREEK}]")
 _ABOUT_LANGUAGE = re.compile(
     r"\b(?:languages?|words?|kanji|hanzi|hangul|characters?|scripts?|alphabets?|spell(?:ed|ing)|translat\w+|pronounc\w+"
     r"|written as|phrases?|japanese|chinese|korean|arabic|russian|greek|hebrew|thai|hindi|sanskrit|ukrainian|persian)\b"
@@ -73,24 +76,29 @@ def check(
     for side, text, language in prose_sides(record):
         if text.isascii():
             continue
-        found = _MOJIBAKE.search(text) or _WITHIN.search(text)
+        used = "".join(set(text))  # far shorter than the text, and most texts end here
+        found = _MOJIBAKE.search(text) if _BROKEN.search(used) else None
+        if found is None and _OTHER_ALPHABET.search(used):
+            found = _WITHIN.search(text)
         if found:
             start = max(0, found.start() - 20)
             return Reject(f"{side}_mixed_script", quote(text[start : found.end() + 20]))
-        runs = _foreign_runs(text, language)
+        runs = _foreign_runs(text, language, used)
         most = max_foreign_runs * (1 + len(text) // 400)
         if runs and (len(runs) > most or not _ABOUT_LANGUAGE.search(lowered(text))):
             return Reject(f"{side}_mixed_script", ", ".join(runs[:6]))
     return None
 
 
-def _foreign_runs(text: str, language: str) -> list[str]:
+def _foreign_runs(text: str, language: str, used: str) -> list[str]:
     """Words in a script that the language has not, outside brackets and quotation marks."""
     pattern = _FOREIGN.get(SCRIPTS.get(language, ("",))[0])
     if pattern is None:
         return []
-    runs = [m.group() for m in pattern.finditer(text) if not _is_given(text, m.start())]
-    if language == "ja":
+    runs: list[str] = []
+    if _LETTER_OF[pattern].search(used):
+        runs = [m.group() for m in pattern.finditer(text) if not _is_given(text, m.start())]
+    if language == "ja" and _SIMPLIFIED.search(used):
         runs += [m.group() for m in _SIMPLIFIED.finditer(text) if not _is_given(text, m.start())]
     return runs
 

@@ -36,9 +36,9 @@ _HAN_LARGE = {"万": 10**4, "萬": 10**4, "億": 10**8, "亿": 10**8, "兆": 10*
 _HAN_NUMBER = re.compile(r"[〇零一二两兩三四五六七八九十百千万萬億亿兆]+")
 # Where Han numerals are no number: "enough", "one time more", "a part", names.
 _HAN_NO_NUMBER = re.compile(
-    r"十分|万一|千葉|八百屋|七面鳥|三角|四角|四季|三日月|三味線|百科|百貨|一[番緒体般部度種切生定旦応時人方方面瞬]|二度と|二枚目|二の舞|第[一二三]者"
+    r"(?<![〇一二三四五六七八九十百千])(?:十分|万一|千葉|八百屋|七面鳥|三角|四角|四季|三日月|三味線|百科|百貨|一[番緒体般部度種切生定旦応時人方方面瞬]|二度と|二枚目|二の舞|第[一二三]者"
     r"|五月蝿|六本木|十字|万歳|三郎|一郎|二郎|四国|九州|千夏|百合|万引|千鳥|万年筆|万能|十二分|二日酔|三振|真っ二つ|一石二鳥"
-    r"|一下|一点|一些|一样|一起|一直|一定|千万|万岁|百分|四处|四周|三明治|三文鱼|十足|百姓"
+    r"|一下|一点|一些|一样|一起|一直|一定|千万|万岁|百分|四处|四周|三明治|三文鱼|十足|百姓)"
 )
 _WORDS: dict[str, dict[str, int]] = {
     "en": {
@@ -52,7 +52,7 @@ _WORDS: dict[str, dict[str, int]] = {
         for word in words.split()
     }
     | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
-    | {"hundred": 100, "thousand": 1000, "million": 10**6, "dozen": 12, "half": 2, "both": 2, "couple": 2},
+    | {"hundred": 100, "thousand": 1000, "million": 10**6, "dozen": 12, "both": 2, "couple": 2},
     "de": {
         word: value
         for value, words in enumerate(
@@ -75,6 +75,7 @@ def values(text: str, language: str) -> Values:
     """The numbers of the text. Full-width digits and digits of other scripts are digits too."""
     line = unicodedata.normalize("NFKC", text).casefold()
     has_han = language in _HAN_LANGUAGES
+    line = line.replace("half a ", "0.5 ")
     digits = set(_of_digits(line, _DIGITS_CJK if has_han else _DIGITS))
     if has_han:
         rest = _HAN_NO_NUMBER.sub(" ", re.sub(r"\d[\d,.]*[百千万萬億亿兆]*", " ", line))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from generator.filters.base import Reject, Side, lowered, quote, sides
+from generator.filters.base import Reject, Side, Signs, lowered, quote, sides
 from generator.records import Record
 
 # The names of the reply fields of the method's families, as models leak them.
@@ -69,8 +69,9 @@ _TECHNICAL = re.compile(
     r"|\bcode\b|regex|regular expression|printf|python|\bjson\b|escape|\bshell\b|latex|formula|テンプレート|プレースホルダ|変数|タグ|構文"
     r"|コード|プログラム|正規表現|文字列|スクリプト|模板|变量|标签|代码|空欄|穴埋め|伏せ字|fill[- ]in|blanks?\b"
 )
-# One of these is in every form above, and finding none of them is fast.
-_SIGNS = re.compile(r"[\[<{［【（＜_＿\\&%○◯〇△□×●▲《]|\(|orem|xxx|XXX")
+_BRACKETS = Signs("[ < { ［ 【 ＜ 《 orem_ipsum (insert (enter (fill (add (todo 入れる 入力 挿入 記入 追加")
+_MARKUP_SIGNS = Signs("{ < & \\ %s %d")
+_GAP_SIGNS = Signs("xxx ＿ ○ ◯ 〇 △ □ × ● ▲")
 # A query is too short to be a page about templates.
 _IN_QUERY = re.compile(
     r"\{\{|\}\}|\{%|%\}|\b(?:user_query|positive_document|hard_negative_document)\b"
@@ -92,13 +93,19 @@ def _placeholder(text: str, side: Side, *, is_prose: bool) -> str | None:
         return text
     if is_prose and _WHOLE_PROSE.fullmatch(bare):
         return text
-    if not _SIGNS.search(text):
-        return None
     line = lowered(text)
-    found = _ANYWHERE.search(line) or _CAPITALS.search(text)
+    found = _ANYWHERE.search(line) if _BRACKETS.are_in(line) or "_" in line else None
+    if found is None and ("[" in text or "_" in text or "XXXX" in text):
+        found = _CAPITALS.search(text)
     if found is None and side == "query":
         found = _IN_QUERY.search(text)
-    if found is None:
-        found = _MARKUP.search(line) or _GAPS.search(line)
-        found = None if found and _TECHNICAL.search(line) else found
+    found = found or _markup(line)
     return found.group() if found else None
+
+
+def _markup(line: str) -> re.Match[str] | None:
+    """What is residue unless the text is about templates or markup."""
+    found = _MARKUP.search(line) if _MARKUP_SIGNS.are_in(line) else None
+    if found is None and ("__" in line or _GAP_SIGNS.are_in(line)):
+        found = _GAPS.search(line)
+    return None if found and _TECHNICAL.search(line) else found

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from generator.filters.base import Reject, quote
 from generator.records import Record
 
-_NOUN = r"(?:passage|text|excerpt|paragraph|article|document|section|chapter|sentence|statement)s?"
+_NOUN = r"(?:passage|text|excerpt|paragraph|article|document|section|chapter|sentence)s?"
 _POINTS = re.compile(
     rf"\b(?:according to|in|from|of|by|does|did|as) (?:the|this|that|these) "
     rf"(?:above |following |given |provided |first |last )?{_NOUN}\b"

@@ -23,6 +23,9 @@ _COMPARABLE = 1.5
 # And one this much shorter than a positive is a sentence of it; else the two are a pair.
 _PART_OF = 2.0
 _QUESTION_MARK = re.compile(r"[?？؟]")
+# A query that ends as a text does, in a run of this many characters of the positive.
+_STATES = re.compile(r"(?<!か)[。.]$")
+_RUN_CHARS = 40
 _QUOTED = "「『“\""
 _SENTENCE = re.compile(r"[^.!?。！？\n]+(?:[.!?。！？]+(?=\s|$|[^\s.!?。！？\d])|\n|$)")
 _ASKS = re.compile(
@@ -48,16 +51,16 @@ def check(
     """
     if record.label is not None:
         return None
-    query = normalise(record.query)
+    query, asks_last = normalise(record.query), _asks_last(record.query)
     for positive in record.positives:
         text = normalise(positive.text)
         if not query or not text:
             continue
         asks = _adds_question_mark(record.query, positive.text)
         copied = not asks and _stands_in(text, query, max_overlap)
-        if copied or _overlaps(text, query, max_overlap):
+        if copied or _overlaps(text, query, max_overlap, pair=record.symmetric):
             return Reject("query_in_positive", f"the positive holds {quote(record.query)}")
-        if not record.symmetric:
+        if not record.symmetric and not asks_last:
             statement = _copied_statement(record.query, text, max_sentence_overlap)
             if statement:
                 whole = 2 * len(statement) > len(record.query)
@@ -83,15 +86,29 @@ def _sentence_words(query: str) -> float:
     return _UNSPACED_SENTENCE_WORDS if unspaced_share(query) > 1 / 2 else _SENTENCE_WORDS
 
 
-def _overlaps(text: str, query: str, max_overlap: float) -> bool:
+def _asks_last(query: str) -> bool:
+    """Whether the query ends in its question: a statement before that is what it is about."""
+    sentences = _SENTENCE.findall(query)
+    return bool(sentences) and bool(_ASKS.search(sentences[-1].strip()))
+
+
+def _overlaps(text: str, query: str, max_overlap: float, *, pair: bool) -> bool:
+    """Whether the two share most 5-grams: of the query's, of a pair those of the longer one."""
     if word_count(query) < _SENTENCE_WORDS or len(text) > _COMPARABLE * len(query):
         return False
-    of_query = shingles(query)
-    return shared(of_query, shingles(text)) > max_overlap * of_query.size
+    of_query, of_text = shingles(query), shingles(text)
+    size = max(of_query.size, of_text.size) if pair else of_query.size
+    return shared(of_query, of_text) > max_overlap * size
 
 
 def _copied_statement(query: str, text: str, max_overlap: float) -> str | None:
     """A sentence of the query that asks nothing and stands in the (normalised) text."""
+    end = query.strip()
+    if _STATES.search(end):
+        run = _RUN_CHARS if end.isascii() else _RUN_CHARS // 2
+        line = normalise(end)
+        if len(line) > run and line[-run:] in text:
+            return end[-2 * run :]
     for match in _SENTENCE.finditer(query):
         sentence = match.group().strip()
         if sentence[:1] in _QUOTED:  # who said it?

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from generator.filters.base import Reject, lowered, quote, sides
+from generator.filters.base import Reject, Signs, lowered, quote, sides
 from generator.filters.refusal_forms import OPENS, SPEAKS_AS_AI
 from generator.records import Record
 
@@ -24,19 +24,19 @@ _DECLINES = re.compile(rf"(?:{_any_of(OPENS)}|{_any_of(SPEAKS_AS_AI)})")
 _STARTS = re.compile(r"(?:^|(?<=[.!?。！？।])\s*|\n\s*)(?=[^\W_])")
 _OPENING_CHARS = 240
 _SHORT_CHARS = 400
-# One of these is in every form; finding none of them is fast, and nearly every text has none.
-_SIGNS = re.compile(
-    r"\bsorry|afraid|apolog|unfortunately|regret|\bi(?:['’]m| am)? (?:can|could|won|will not|would|not |unable|must|have "
-    r"(?:to|no)|need to|do|lack|refuse|decline|simply|just|forbidden|was )|violate|against|harmful|ethical|appropriate"
-    r"|can be (?:gen|prov|giv)|could be (?:gen|prov|giv)|please|could you|can you|\bai\b|a\.i\.|artificial|language model"
-    r"|llm|chatbot|program|assistant|my (?:training|knowledge|guide|last)|not be (?:fulf|compl|answ|proc)|acceptable|possible"
-    r"|ません|かね|控え|応じ|ポリシー|ガイドライン|知識|学習|ａｉ|人工|言語モデル|抱歉|对不起|對不起|遗憾|不好意思|无法|不能|违反|不符合"
-    r"|作为|作為|我是|我只|身为|죄송|미안|유감|안타깝|인공|언어 모델|leid|leider|entschuld|verzeih|bedau|ich kann|ich darf|ki\b"
-    r"|sprachmodell|désol|navr|malheureus|excuse|tant que?|siento|lamento|lament|disculp|perdón|temo|como |desculp|sinto|infeliz"
-    r"|peço|dispiace|scuso|purtroppo|spiacente|come |spijt|helaas|taalmodel|przepra|przykro|niestety|jako |извин|простит|сожал"
-    r"|прощени|жаль|искусств|языков|آسف|أعتذر|عذر|للأسف|المعذرة|لا أ|لا ي|ذكاء|نموذج|ขอ|เสียใจ|ปัญญา|โมเดล|xin lỗi|tiếc|nhân tạo"
-    r"|ngôn ngữ|maaf|sayang|sebagai|üzgün|özür|maalesef|ne yazık|yapay|dil model|क्षमा|माफ|खेद"
-)  # fmt: skip
+_SIGNS = Signs(
+    """
+    sorry afraid apolog unfortunately regret i_can i'm i’m i_am i_could i_won i_will i_would i_must i_have i_need i_do i_lack i_refuse
+    i_decline i_was violate against harmful ethical appropriate responsible be_generated be_provided be_given be_fulfilled be_completed
+    be_answered be_processed acceptable possible please could_you can_you _ai ai_ a.i. artificial language_model llm chatbot my_training
+    my_knowledge my_guide my_last my_prog ません かね 控え 応じ ポリシー ガイドライン 知識 学習 ａｉ ai 人工 言語モデル 抱歉 对不起 對不起 遗憾 遺憾
+    不好意思 无法 無法 不能 没有办法 违反 不符合 作为 作為 我是 我只 身为 죄송 미안 유감 안타깝 인공 언어_모델 leid leider entschuld verzeih bedau ich_kann
+    ich_darf _ki sprachmodell désol navr malheureus excuse qu'ia qu’ia tant_que siento lamento lament disculp perdón temo como_ desculp
+    sinto infeliz peço dispiace scuso purtroppo spiacente come_ spijt helaas taalmodel przepra przykro niestety jako_ извин простит
+    сожал прощени жаль ии языков искусств آسف أعتذر عذر للأسف المعذرة لا_أ لا_ي ذكاء نموذج ขอ เสียใจ ปัญญา โมเดล xin_lỗi tiếc
+    nhân_tạo ngôn_ngữ maaf sayang sebagai üzgün özür maalesef ne_yazık yapay dil_model क्षमा माफ खेद
+    """
+)
 
 
 def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
@@ -49,6 +49,6 @@ def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
 
 def _declines(text: str) -> bool:
     opening = text if len(text) <= _SHORT_CHARS else text[:_OPENING_CHARS]
-    if not _SIGNS.search(opening):
+    if not _SIGNS.are_in(opening):
         return False
     return any(_DECLINES.match(opening, start.end()) for start in _STARTS.finditer(opening))

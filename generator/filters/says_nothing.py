@@ -48,6 +48,7 @@ _GENERIC_ZH = re.compile(
     r"|好处|坏处|优点|缺点|有趣|意义|意味着|总之|一般|通常|来说|这个|那个|一个|这些|那些|什么|关于|详细|更多|查询|回答"
 )
 _CONTENT_CJK = re.compile("[\u4e00-\u9fff々]+|[\u30a1-\u30fa\u30fc]{2,}|[A-Za-z0-9０-９]+")
+_CONTENT_CHAR = re.compile("[\u4e00-\u9fff\u30a1-\u30fa]")
 _MIN_WORDS, _MAX_WORDS = 12, 160
 
 
@@ -74,10 +75,19 @@ def check(
         if words > _MAX_WORDS or words < _MIN_WORDS:
             continue
         size = words if language == "en" else len(text)
+        if _says_enough(text, language, min_specific * size):
+            continue
         share = _specific(text, language) / size
         if share < min_specific:
             return Reject(f"{side}_says_nothing", f"{share:.0%} of it says what: {quote(text)}")
     return None
+
+
+def _says_enough(text: str, language: str, least: float) -> bool:
+    """Whether a look at the beginning, or at the characters used, shows that it says enough."""
+    if language == "en":
+        return len(set(content_words(text, int(2 * least) + 8)) - _GENERIC) >= least
+    return len(_CONTENT_CHAR.findall("".join(set(text)))) > 2.5 * least
 
 
 def _specific(text: str, language: str) -> int:
