@@ -12,6 +12,7 @@ from __future__ import annotations
 from generator.filters import (
     boilerplate,
     empty,
+    example_copied,
     giveaway,
     label_leak,
     language,
@@ -52,6 +53,7 @@ RULES: dict[str, Rule] = {
     "unfinished": unfinished.check,
     "boilerplate": boilerplate.check,
     "query_copied": query_copied.check,
+    "example_copied": example_copied.check,
     "giveaway": giveaway.check,
     "negative_equals_positive": negative_equals_positive.check,
     "label_leak": label_leak.check,

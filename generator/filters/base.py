@@ -81,10 +81,7 @@ class Signs:
 
     def are_in(self, text: str) -> bool:
         """Whether one of them is in the text (in lower case)."""
-        for sign in self._ascii if text.isascii() else self._all:
-            if sign in text:
-                return True
-        return False
+        return any(sign in text for sign in (self._ascii if text.isascii() else self._all))
 
 
 def quote(text: str) -> str:

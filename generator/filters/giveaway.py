@@ -15,8 +15,10 @@ from generator.text import normalise, unspaced_share, word_count
 
 # A page may well begin with the keywords that find it; a question or a sentence it would not.
 _QUESTION = re.compile(
-    r"[?？؟]|か[。．]?$|[吗呢]\W*$|^\W*(?:what|who|when|where|why|how|which|whom|whose|is|are|was|were|do|does|did|can"
-    r"|could|should|wer|was|wann|wo|warum|wie|welche\w*|qui|que|quand|où|pourquoi|comment|quel\w*|qué|quién|cuándo"
+    r"[?？؟]|か[。．]?$|[吗呢]\W*$|^\W*(?:what|who|when|where|why|how|which|whom|whose|is|are"
+    "|was|were|do|does|did|can"
+    r"|could|should|wer|was|wann|wo|warum|wie|welche\w*|qui|que|quand|où|pourquoi|comment"
+    r"|quel\w*|qué|quién|cuándo"
     r"|dónde|cómo|cuál\w*)\b",
     re.IGNORECASE,
 )

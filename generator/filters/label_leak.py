@@ -30,9 +30,7 @@ def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
         return None
     query = normalise(record.query)
     words = [word for word in label.split() if word not in _STOP_WORDS]
-    if contains_phrase(query, label) or (
-        len(words) > 1 and _side_by_side(query, words)
-    ):
+    if contains_phrase(query, label) or (len(words) > 1 and _side_by_side(query, words)):
         return Reject("label_in_query", f"the query holds the label {quote(record.label or '')}")
     return None
 

@@ -18,28 +18,35 @@ from generator.records import Record
 # Quotes and Markdown may come first; a brace may not: that is code.
 _OPENS = re.compile(
     r"[\s\"'“‘「*#>_-]*(?:" + "|".join(OPENINGS) + ")"
-    rf"|[\s\"'“‘「*#>_\[【(（<-]*{CAPTIONS}[\]】)）>*_\"”」]{{0,4}}\s?(?:\s?[:：]|\s[-–—]\s|[】\]*]{{1,2}}\s*\n)"
+    rf"|[\s\"'“‘「*#>_\[【(（<-]*{CAPTIONS}[\]】)）>*_\"”」]{{0,4}}\s?(?:\s?[:：]|\s[-–—]\s"
+    r"|[】\]*]{1,2}\s*\n)"
 )
 _CLOSES = re.compile("|".join(CLOSINGS))
 _CONFESSES = re.compile("|".join(CONFESSIONS))
 _MARKS = re.compile(MARKS)
 _CLOSING_SIGNS = Signs(
     """
-    word token character note explanation reasoning rationale disclaimer comment remark n.b. hope let_me_know hesitate feel_free
-    would_you_like do_you_want anything_else please_ fiction fictitious hypothetical made-up imaginary query relevant requirement
-    instruction the_user the_search question constraint end_of [end [_end 文字 字) 字） 語) 語） 単語 注 ※ 解説 説明 補足 備考 コメント お役 参考
-    質問 不明 修正 変更 要望 必要 他に 以上 ご確認 別の もう一つ 他の 希望 说明 备注 解释 如果 如有 hinweis anmerkung erklärung wissen bescheid
-    espère hésitez remarque espero duden dude_en avísame nota explicación spero sapere надеюсь знать 도움이 آمل หวังว่า
+    word token character note explanation reasoning rationale disclaimer comment remark n.b. hope
+    let_me_know hesitate feel_free would_you_like do_you_want anything_else please_ fiction
+    fictitious hypothetical made-up imaginary query relevant requirement instruction the_user
+    the_search question constraint end_of [end [_end 文字 字) 字） 語) 語） 単語 注 ※ 解説 説明
+    補足 備考 コメント お役 参考 質問 不明 修正 変更 要望 必要 他に 以上 ご確認 別の もう一つ 他の
+    希望 说明 备注 解释 如果 如有 hinweis anmerkung erklärung wissen bescheid espère hésitez
+    remarque espero duden dude_en avísame nota explicación spero sapere надеюсь знать 도움이 آمل
+    หวังว่า
     """
 )
 _CONFESSION_SIGNS = Signs(
     """
-    query question search user relevant looking_for asked need negative クエリ 質問 検索 ユーザー 求めて 問い 知りたい ネガティブ 負例 誤答 不正解
-    查询 问题 相关 用户 beantwortet enthält
+    query question search user relevant looking_for asked need negative クエリ 質問 検索 ユーザー
+    求めて 問い 知りたい ネガティブ 負例 誤答 不正解 查询 问题 相关 用户 beantwortet enthält
     """
 )
 _CLOSING_CHARS, _EDGE_CHARS = 280, 320
-_MARK_SIGNS = Signs("<| <｜ </ <s [/ [inst <start <end <think <reason <tool <answer <output <resp <scratch # human: user: assistant: ー: ー： ト: ト： 户: 户： 助手 人間")
+_MARK_SIGNS = Signs(
+    "<| <｜ </ <s [/ [inst <start <end <think <reason <tool <answer <output <res"
+    "p <scratch # human: user: assistant: ー: ー： ト: ト： 户: 户： 助手 人間"
+)
 _ROLE = re.compile(
     r"\b(?:the|this|a|our) (?:hard[ -]negative|positive|negative) (?:document|passage)\b"
     r"|\bthe user(?:['’]s)? query\b"

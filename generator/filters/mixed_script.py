@@ -1,7 +1,7 @@
 """Letters that do not belong: query_mixed_script, positive_mixed_script, negative_mixed_script.
 
 Four signs: letters of two alphabets within one word ("раypal"), bytes read in the wrong encoding
-("â€™", "ã\u0081"), words of another script in the running text, and simplified Chinese characters in
+("â€™"), words of another script in the running text, and simplified Chinese characters in
 Japanese. A name in its own script, in brackets or once, belongs.
 """
 
@@ -29,7 +29,20 @@ _MOJIBAKE = re.compile(
     "|(?:[縺繧繝譁荳蜷譛邨蛻豁螟莠蟄][\uff61-\uff9f\u3041-\u30ff\u4e00-\u9fff]?){3}"
 )
 # Letters that are no part of a text's languages, two or more in a row, by the text's own script.
-_ALL = ("Latn", "Cyrl", "Arab", "Grek", "Hebr", "Armn", "Geor", "Deva", "Beng", "Thai", "Hani", "Hang")
+_ALL = (
+    "Latn",
+    "Cyrl",
+    "Arab",
+    "Grek",
+    "Hebr",
+    "Armn",
+    "Geor",
+    "Deva",
+    "Beng",
+    "Thai",
+    "Hani",
+    "Hang",
+)
 _SCRIPTS = {**RANGES, "Hang": "\uac00-\ud7a3"}
 _KANA = "\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff"
 # In common Chinese use, never in Japanese.
@@ -58,9 +71,12 @@ _LETTER_OF = {pattern: re.compile(pattern.pattern[:-4]) for pattern in _FOREIGN.
 _BROKEN = re.compile("[\ufffdÃÂâãïåæçèéÐÑ縺繧繝譁荳蜷譛邨]")
 _OTHER_ALPHABET = re.compile(f"[{_CYRILLIC}{_GREEK}]")
 _ABOUT_LANGUAGE = re.compile(
-    r"\b(?:languages?|words?|kanji|hanzi|hangul|characters?|scripts?|alphabets?|spell(?:ed|ing)|translat\w+|pronounc\w+"
-    r"|written as|phrases?|japanese|chinese|korean|arabic|russian|greek|hebrew|thai|hindi|sanskrit|ukrainian|persian)\b"
-    r"|言語|漢字|文字|単語|語で|語の|表記|綴り|発音|读音|汉字|语言|写作|拼音|sprache|wort|schrift|zeichen"
+    r"\b(?:languages?|words?|kanji|hanzi|hangul|characters?|scripts?|alphabets?|spell(?:ed|ing)"
+    r"|translat\w+|pronounc\w+"
+    "|written as|phrases?|japanese|chinese|korean|arabic|russian|greek|hebrew|thai|hindi"
+    r"|sanskrit|ukrainian|persian)\b"
+    "|言語|漢字|文字|単語|語で|語の|表記|綴り|発音|读音|汉字|语言|写作|拼音|sprache|wort"
+    "|schrift|zeichen"
 )
 _BRACKETED = re.compile(r"[(（\[「『“‘《〈【][^()（）\[\]「」『』“”‘’《》〈〉【】]*$")
 

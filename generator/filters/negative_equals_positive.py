@@ -51,7 +51,9 @@ def _contained(positive: str, negative: str, max_contained: float) -> float:
     if max_contained >= 1 or len(positive) < least or len(negative) < least:
         return 0.0
     step = max(1, len(positive) // _PROBES)
-    probes = [positive[i : i + SHINGLE_CHARS] for i in range(0, len(positive) - SHINGLE_CHARS, step)]
+    probes = [
+        positive[i : i + SHINGLE_CHARS] for i in range(0, len(positive) - SHINGLE_CHARS, step)
+    ]
     if sum(probe in negative for probe in probes) < max_contained / 2 * len(probes):
         return 0.0
     wanted = shingles(positive)

@@ -1,4 +1,4 @@
-"""The numbers that a text holds, by value: in digits, in words of a few languages, in Han numerals."""
+"""The numbers that a text holds, by value: in digits, in words, in Han numerals."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ class Values(NamedTuple):
 
     @property
     def all(self) -> frozenset[float]:
+        """Both."""
         return self.digits | self.words
 
 
 _DIGITS = re.compile(
     r"(?<![\w.])(\d{1,3}(?:[,' ]\d{3})+|\d+)((?:[.]\d+)?)(?:st|nd|rd|th)?"
-    r"\s*(thousand|million|billion|hundred|dozen|tausend|millionen|milliarden|mill?ions?|mill[oó]n(?:es)?"
+    r"\s*(thousand|million|billion|hundred|dozen|tausend|millionen|milliarden|mill?ions?"
+    "|mill[oó]n(?:es)?"
     r"|[百千万萬億亿兆]+)?",
 )
 _DIGITS_CJK = re.compile(r"(\d{1,3}(?:,\d{3})+|\d+)((?:\.\d+)?)([百千万萬億亿兆]*)")
@@ -30,43 +32,56 @@ _SCALES: dict[str, float] = {
     "millionen": 1e6, "milliarden": 1e9, "millions": 1e6, "milion": 1e6, "milions": 1e6,
     "millón": 1e6, "millones": 1e6, "millon": 1e6,
 }  # fmt: skip
-_HAN_DIGITS = {char: value for value, char in enumerate("〇一二三四五六七八九")} | {"两": 2, "兩": 2, "零": 0}
+_HAN_DIGITS = {char: value for value, char in enumerate("〇一二三四五六七八九")} | {
+    "两": 2,
+    "兩": 2,
+    "零": 0,
+}
 _HAN_UNITS = {"十": 10, "百": 100, "千": 1000}
 _HAN_LARGE = {"万": 10**4, "萬": 10**4, "億": 10**8, "亿": 10**8, "兆": 10**12}
 _HAN_NUMBER = re.compile(r"[〇零一二两兩三四五六七八九十百千万萬億亿兆]+")
 # Where Han numerals are no number: "enough", "one time more", "a part", names.
 _HAN_NO_NUMBER = re.compile(
-    r"(?<![〇一二三四五六七八九十百千])(?:十分|万一|千葉|八百屋|七面鳥|三角|四角|四季|三日月|三味線|百科|百貨|一[番緒体般部度種切生定旦応時人方方面瞬]|二度と|二枚目|二の舞|第[一二三]者"
-    r"|五月蝿|六本木|十字|万歳|三郎|一郎|二郎|四国|九州|千夏|百合|万引|千鳥|万年筆|万能|十二分|二日酔|三振|真っ二つ|一石二鳥"
+    "(?<![〇一二三四五六七八九十百千])(?:十分|万一|千葉|八百屋|七面鳥|三角|四角|四季|三日月"
+    "|三味線|百科|百貨|一[番緒体般部度種切生定旦応時人方方面瞬]|二度と|二枚目|二の舞"
+    "|第[一二三]者"
+    "|五月蝿|六本木|十字|万歳|三郎|一郎|二郎|四国|九州|千夏|百合|万引|千鳥|万年筆|万能|十二分"
+    "|二日酔|三振|真っ二つ|一石二鳥"
     r"|一下|一点|一些|一样|一起|一直|一定|千万|万岁|百分|四处|四周|三明治|三文鱼|十足|百姓)"
 )
-_WORDS: dict[str, dict[str, int]] = {
-    "en": {
-        word: value
-        for value, words in enumerate(
-            "two twice|three thrice third|four fourth|five fifth|six sixth|seven seventh|eight eighth|nine ninth"
-            "|ten tenth|eleven eleventh|twelve twelfth|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
-            "|twenty".split("|"),
-            start=2,
-        )
-        for word in words.split()
+# Value: words. One and its forms are left out: they are articles as well.
+_LISTS = {
+    "en": """
+        2 two twice both couple; 3 three thrice third; 4 four fourth; 5 five fifth; 6 six sixth;
+        7 seven seventh; 8 eight eighth; 9 nine ninth; 10 ten tenth; 11 eleven eleventh; 12
+        twelve twelfth dozen; 13 thirteen; 14 fourteen; 15 fifteen; 16 sixteen; 17 seventeen; 18
+        eighteen; 19 nineteen; 20 twenty; 30 thirty; 40 forty; 50 fifty; 60 sixty; 70 seventy;
+        80 eighty; 90 ninety; 100 hundred; 1000 thousand; 1000000 million
+    """,
+    "de": """
+        2 zwei zweimal zweite zweiten beide beiden halb; 3 drei dreimal dritte dritten; 4 vier
+        viermal vierte; 5 fünf fünfmal fünfte; 6 sechs sechste; 7 sieben siebte; 8 acht achte; 9
+        neun neunte; 10 zehn zehnte; 11 elf; 12 zwölf dutzend; 13 dreizehn; 14 vierzehn; 15
+        fünfzehn; 16 sechzehn; 17 siebzehn; 18 achtzehn; 19 neunzehn; 20 zwanzig; 30 dreißig; 40
+        vierzig; 50 fünfzig; 100 hundert; 1000 tausend
+    """,
+    "fr": """
+        2 deux; 3 trois; 4 quatre; 5 cinq; 6 six; 7 sept; 8 huit; 10 dix; 20 vingt; 30 trente;
+        100 cent; 1000 mille
+    """,
+    "es": """
+        2 dos; 3 tres; 4 cuatro; 5 cinco; 6 seis; 7 siete; 8 ocho; 9 nueve; 10 diez; 20 veinte;
+        30 treinta; 100 cien; 1000 mil
+    """,
+}
+_WORDS = {
+    language: {
+        word: int(value)
+        for value, *words in (entry.split() for entry in entries.split(";"))
+        for word in words
     }
-    | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
-    | {"hundred": 100, "thousand": 1000, "million": 10**6, "dozen": 12, "both": 2, "couple": 2},
-    "de": {
-        word: value
-        for value, words in enumerate(
-            "zwei zweimal zweite zweiten|drei dreimal dritte dritten|vier viermal vierte|fünf fünfmal fünfte|sechs sechste"
-            "|sieben siebte|acht achte|neun neunte|zehn zehnte|elf|zwölf|dreizehn|vierzehn|fünfzehn|sechzehn|siebzehn"
-            "|achtzehn|neunzehn|zwanzig".split("|"),
-            start=2,
-        )
-        for word in words.split()
-    }
-    | {"dreißig": 30, "vierzig": 40, "fünfzig": 50, "hundert": 100, "tausend": 1000, "dutzend": 12, "beide": 2, "beiden": 2, "halb": 2},
-    "fr": {"deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "six": 6, "sept": 7, "huit": 8, "dix": 10, "vingt": 20, "trente": 30, "cent": 100, "mille": 1000},
-    "es": {"dos": 2, "tres": 3, "cuatro": 4, "cinco": 5, "seis": 6, "siete": 7, "ocho": 8, "nueve": 9, "diez": 10, "veinte": 20, "treinta": 30, "cien": 100, "mil": 1000},
-}  # fmt: skip
+    for language, entries in _LISTS.items()
+}
 _WORD = re.compile(r"[^\W\d_]+")
 _HAN_LANGUAGES = frozenset({"ja", "zh"})
 

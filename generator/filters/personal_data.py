@@ -28,13 +28,19 @@ _PHONE = re.compile(
 _CARD = re.compile(r"(?<![\w.])(?:\d[ -]?){12,18}\d(?![\w.]\d)", re.ASCII)
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b")
 _SSN = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])", re.ASCII)
-_ADDRESS = re.compile(r"〒\s?\d{3}-\d{4}|[都道府県市区町村][^\s。、]{1,12}[一二三四五六七八九十\d]+丁目[一二三四五六七八九十\d]+番")
+_ADDRESS = re.compile(
+    r"〒\s?\d{3}-\d{4}|[都道府県市区町村][^\s。、]{1,12}[一二三四五六七八九十"
+    r"\d]+丁目[一二三四五六七八九十\d]+番"
+)
 _DIGIT = re.compile(r"\d")
 _MIN_CARD_DIGITS, _MAX_CARD_DIGITS = 13, 19
 
 
 def check(
-    record: Record, _values: Mapping[str, str], *, kinds: tuple[Kind, ...] = ("email", "phone", "card", "iban", "ssn", "address")
+    record: Record,
+    _values: Mapping[str, str],
+    *,
+    kinds: tuple[Kind, ...] = ("email", "phone", "card", "iban", "ssn", "address"),
 ) -> Reject | None:
     """Reject a record with a text that holds data of these kinds."""
     for side, text in sides(record):

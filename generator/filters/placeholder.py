@@ -22,30 +22,39 @@ _NOTHING = re.compile(r"[\W_]*")
 _WHOLE = re.compile(
     rf"(?:n/?a|n\.a\.|string|str|tbd|todo|null|undefined|placeholder|your answer here|{_FIELD}"
     r"|(?:sample|example|your|insert|some|search|user) (?:text|query|document|passage)(?: here)?"
-    r"|ここに\S{0,15}(?:入力|記入|挿入)\S{0,8}|プレースホルダー?|<[^<>\n]{1,60}>|\[[^\[\]\n]{1,60}\]|\{[^{}\n]{1,60}\})",
+    r"|ここに\S{0,15}(?:入力|記入|挿入)\S{0,8}|プレースホルダー?|<[^<>\n]{1,60}>"
+    r"|\[[^\[\]\n]{1,60}\]|\{[^{}\n]{1,60}\})",
     re.IGNORECASE,
 )
 # "none" and "text" can be the name of a class; as a query or a document they are an echo.
 _WHOLE_PROSE = re.compile(
-    r"(?:none|nan|text|query|document|passage|example|question|answer|クエリ|文書|質問|回答|テキスト|検索クエリ|查询|文档)",
+    "(?:none|nan|text|query|document|passage|example|question|answer|クエリ|文書|質問|回答"
+    "|テキスト|検索クエリ|查询|文档)",
     re.IGNORECASE,
 )
 _BLANK = (
-    r"(?:name|date|city|town|company|product|location|address|number|title|topic|subject|e-?mail|phone|organi[sz]ation|person"
-    r"|country|year|amount|link|url|brand|event|place|time|details?|example|author|state|university|school|month|price|industry"
-    r"|job|position|recipient|sender|signature|website|source|region|department|team|role|text|query|document|passage|answer)"
+    "(?:name|date|city|town|company|product|location|address|number|title|topic|subject"
+    "|e-?mail|phone|organi[sz]ation|person"
+    "|country|year|amount|link|url|brand|event|place|time|details?|example|author|state"
+    "|university|school|month|price|industry"
+    "|job|position|recipient|sender|signature|website|source|region|department|team|role|text"
+    "|query|document|passage|answer)"
 )
 _BLANK_JA = (
-    r"(?:お?名前|氏名|会社名|企業名|日付|都市名|地名|国名|製品名|商品名|住所|電話番号|人名|トピック|テーマ|主題|クエリ|タイトル|題名|場所"
+    "(?:お?名前|氏名|会社名|企業名|日付|都市名|地名|国名|製品名|商品名|住所|電話番号|人名"
+    "|トピック|テーマ|主題|クエリ|タイトル|題名|場所"
     r"|作品名|著者名|url|リンク|団体名|組織名|学校名|大学名|数値|金額|年月日|具体例|例)"
 )
 _ANYWHERE = re.compile(
     r"\[\s*(?:(?:insert|enter|fill in|your|add|todo|tbd|placeholder)\b|ここに)[^\]\n]{0,60}\]"
-    rf"|[\[<]\s*(?:(?:the|an?|your|full|first|last|specific|relevant|some|customer|client|user|company|product|city)[ _])*{_BLANK}s?"
+    r"|[\[<]\s*(?:(?:the|an?|your|full|first|last|specific|relevant|some|customer|client|user"
+    f"|company|product|city)[ _])*{_BLANK}s?"
     rf"(?:[ _](?:name|here|of [^\]>\n]{{1,30}}|\d+))*\s*[\]>]"
-    r"|[［【（(\[<＜《{]\s*(?:ここに|あなたの|お客様の|ご自身の)[^］】）)\]>＞》}\n]{1,60}[］】）)\]>＞》}]"
+    r"|[［【（(\[<＜《{]\s*(?:ここに|あなたの|お客様の"
+    r"|ご自身の)[^］】）)\]>＞》}\n]{1,60}[］】）)\]>＞》}]"
     rf"|[［【\[<＜{{]\s*(?:お客様の)?{_BLANK_JA}\s*[］】\]>＞}}]"
-    r"|[（(［\[【][^（）()［］\[\]【】\n]{0,16}を?(?:入れる|入力|挿入|記入|追加)(?:する|してください)?[）)］\]】]"
+    r"|[（(［\[【][^（）()［］\[\]【】\n]{0,16}を?(?:入れる|入力|挿入|記入|追加)(?:する"
+    r"|してください)?[）)］\]】]"
     r"|\((?:insert|enter|fill in|add|todo)\b[^()\n]{2,60}\)"
     r"|<\s*(?:insert|your)\s[^<>\n]{2,60}>|<<[^<>\n]{2,40}>>"
     r"|lorem ipsum dolor sit"
@@ -56,20 +65,29 @@ _ANYWHERE = re.compile(
 _CAPITALS = re.compile(r"\[[A-Z][A-Z _/-]{3,40}\]|\b[A-Z]{3,}_[A-Z_]{3,}\b|\bX{4,}\b")
 # Of a template, or of markup: the subject of pages on code, residue in any other.
 _MARKUP = re.compile(
-    r"\{\{[^{}\n]{0,80}\}\}|\{%[^%\n]{0,80}%\}|\$ ?\{\w+\}|(?<![\\A-Za-z0-9^_}$])\{[^\W\d][\w ]{1,30}\}"
-    r"|</?[^\W\d][\w:-]{0,20}(?: [^<>\n]{0,60})?/?>|&(?:[a-z]{2,6}|#x?[0-9a-f]{2,5});|\\[nrt](?![a-z])|\\u[0-9a-f]{4}"
+    r"\{\{[^{}\n]{0,80}\}\}|\{%[^%\n]{0,80}%\}|\$ ?\{\w+\}"
+    r"|(?<![\\A-Za-z0-9^_}$])\{[^\W\d][\w ]{1,30}\}"
+    r"|</?[^\W\d][\w:-]{0,20}(?: [^<>\n]{0,60})?/?>|&(?:[a-z]{2,6}|#x?[0-9a-f]{2,5});"
+    r"|\\[nrt](?![a-z])|\\u[0-9a-f]{4}"
     r"|(?<![\w%])%[sd]\b"
 )
 _GAPS = re.compile(
-    r"(?<![A-Za-z0-9_])_{4,}(?![A-Za-z0-9_])|＿{2,}|(?<![A-Za-z0-9])x{4,}(?![A-Za-z0-9])|(?<![a-z0-9])(?<!bowl )(?<!chapter )(?<!volume )(?<!part )(?<!the )xxx(?![a-z0-9]| olymp)|xxx(?=[\u3041-\u30ff\u4e00-\u9fff])|(?<=[\u3041-\u30ff\u4e00-\u9fff])xxx"
+    "(?<![A-Za-z0-9_])_{4,}(?![A-Za-z0-9_])|＿{2,}|(?<![A-Za-z0-9])x{4,}(?![A-Za-z0-9])"
+    "|(?<![a-z0-9])(?<!bowl )(?<!chapter )(?<!volume )(?<!part )(?<!the )xxx(?![a-z0-9]"
+    r"| olymp)|xxx(?=[\u3041-\u30ff\u4e00-\u9fff])|(?<=[\u3041-\u30ff\u4e00-\u9fff])xxx"
     r"|(?<![一二三四五六七八九〇])[○◯〇△□×●▲]{2,}(?![一二三四五六七八九〇])"
 )
 _TECHNICAL = re.compile(
-    r"templat|placeholder|jinja|mustache|handlebars|html|\bxml|\bcss\b|markup|markdown|\bvariable|syntax|\btags?\b|\bstrings?\b|script"
-    r"|\bcode\b|regex|regular expression|printf|python|\bjson\b|escape|\bshell\b|latex|formula|テンプレート|プレースホルダ|変数|タグ|構文"
-    r"|コード|プログラム|正規表現|文字列|スクリプト|模板|变量|标签|代码|空欄|穴埋め|伏せ字|fill[- ]in|blanks?\b"
+    r"templat|placeholder|jinja|mustache|handlebars|html|\bxml|\bcss\b|markup|markdown"
+    r"|\bvariable|syntax|\btags?\b|\bstrings?\b|script"
+    r"|\bcode\b|regex|regular expression|printf|python|\bjson\b|escape|\bshell\b|latex|formula"
+    "|テンプレート|プレースホルダ|変数|タグ|構文"
+    "|コード|プログラム|正規表現|文字列|スクリプト|模板|变量|标签|代码|空欄|穴埋め|伏せ字"
+    r"|fill[- ]in|blanks?\b"
 )
-_BRACKETS = Signs("[ < { ［ 【 ＜ 《 orem_ipsum (insert (enter (fill (add (todo 入れる 入力 挿入 記入 追加")
+_BRACKETS = Signs(
+    "[ < { ［ 【 ＜ 《 orem_ipsum (insert (enter (fill (add (todo 入れる 入力 挿入 記入 追加"
+)
 _MARKUP_SIGNS = Signs("{ < & \\ %s %d")
 _GAP_SIGNS = Signs("xxx ＿ ○ ◯ 〇 △ □ × ● ▲")
 # A query is too short to be a page about templates.

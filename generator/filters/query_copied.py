@@ -1,6 +1,6 @@
 """The query is a copy out of the positive, or holds its answer: query_in_positive, answer_in_query.
 
-Keywords belong in the document that answers them ("Berlin wall"), and a question takes up its words.
+Keywords belong in the document that answers them ("Berlin wall"), as do a question's own words.
 A copy is a whole sentence of the positive, a statement that stands in it but for a few characters,
 or a query that is nearly all of a positive. The answer is given away where a question goes on with
 such a statement. Labels are not looked at.
@@ -26,12 +26,13 @@ _QUESTION_MARK = re.compile(r"[?？؟]")
 # A query that ends as a text does, in a run of this many characters of the positive.
 _STATES = re.compile(r"(?<!か)[。.]$")
 _RUN_CHARS = 40
-_QUOTED = "「『“\""
+_QUOTED = '「『“"'
 _SENTENCE = re.compile(r"[^.!?。！？\n]+(?:[.!?。！？]+(?=\s|$|[^\s.!?。！？\d])|\n|$)")
 _ASKS = re.compile(
     r"[?？؟]\W*$|(?:か|は|とは|何|誰|いつ|どこ)[。．]?$|[吗呢]\W*$"
     r"|(?:何|誰|だれ|いつ|どこ|どの|どんな|どう|なぜ|いくつ|いくら|どれ|どちら)"
-    r"|^\W*(?:what|who|when|where|why|how|which|whom|whose|is|are|was|were|do|does|did|can|could|in (?:what|which)"
+    r"|^\W*(?:what|who|when|where|why|how|which|whom|whose|is|are|was|were|do|does|did|can"
+    "|could|in (?:what|which)"
     r"|tell|find|list|name|explain|describe|give)\b",
     re.IGNORECASE,
 )

@@ -26,15 +26,20 @@ _OPENING_CHARS = 240
 _SHORT_CHARS = 400
 _SIGNS = Signs(
     """
-    sorry afraid apolog unfortunately regret i_can i'm i’m i_am i_could i_won i_will i_would i_must i_have i_need i_do i_lack i_refuse
-    i_decline i_was violate against harmful ethical appropriate responsible be_generated be_provided be_given be_fulfilled be_completed
-    be_answered be_processed acceptable possible please could_you can_you _ai ai_ a.i. artificial language_model llm chatbot my_training
-    my_knowledge my_guide my_last my_prog ません かね 控え 応じ ポリシー ガイドライン 知識 学習 ａｉ ai 人工 言語モデル 抱歉 对不起 對不起 遗憾 遺憾
-    不好意思 无法 無法 不能 没有办法 违反 不符合 作为 作為 我是 我只 身为 죄송 미안 유감 안타깝 인공 언어_모델 leid leider entschuld verzeih bedau ich_kann
-    ich_darf _ki sprachmodell désol navr malheureus excuse qu'ia qu’ia tant_que siento lamento lament disculp perdón temo como_ desculp
-    sinto infeliz peço dispiace scuso purtroppo spiacente come_ spijt helaas taalmodel przepra przykro niestety jako_ извин простит
-    сожал прощени жаль ии языков искусств آسف أعتذر عذر للأسف المعذرة لا_أ لا_ي ذكاء نموذج ขอ เสียใจ ปัญญา โมเดล xin_lỗi tiếc
-    nhân_tạo ngôn_ngữ maaf sayang sebagai üzgün özür maalesef ne_yazık yapay dil_model क्षमा माफ खेद
+    sorry afraid apolog unfortunately regret i_can i'm i’m i_am i_could i_won i_will i_would
+    i_must i_have i_need i_do i_lack i_refuse i_decline i_was violate against harmful ethical
+    appropriate responsible be_generated be_provided be_given be_fulfilled be_completed
+    be_answered be_processed acceptable possible please could_you can_you _ai ai_ a.i. artificial
+    language_model llm chatbot my_training my_knowledge my_guide my_last my_prog ません かね 控え
+    応じ ポリシー ガイドライン 知識 学習 ａｉ aiと aiで aiな aiの aiア ai言 ai助 ai语 ai모 ai语言
+    人工 言語モデル 抱歉 对不起 對不起 遗憾 遺憾 不好意思 无法 無法 不能 没有办法 违反 不符合 作为
+    作為 我是 我只 身为 죄송 미안 유감 안타깝 인공 언어_모델 leid leider entschuld verzeih bedau
+    ich_kann ich_darf _ki sprachmodell désol navr malheureus excuse qu'ia qu’ia tant_que siento
+    lamento lament disculp perdón temo como_ desculp sinto infeliz peço dispiace scuso purtroppo
+    spiacente come_ spijt helaas taalmodel przepra przykro niestety jako_ извин простит сожал
+    прощени жаль ии языков искусств آسف أعتذر عذر للأسف المعذرة لا_أ لا_ي ذكاء نموذج ขอ เสียใจ
+    ปัญญา โมเดล xin_lỗi tiếc nhân_tạo ngôn_ngữ maaf sayang sebagai üzgün özür maalesef ne_yazık
+    yapay dil_model क्षमा माफ खेद
     """
 )
 

@@ -24,16 +24,22 @@ _WORDS = (
     r"|сука|суки|бляд\w*|пид(?:ор|ар)\w*|хуй\w*|ебан\w*|мраз(?:ь|и)"
 )
 _PHRASES = (
-    r"(?:deserve|ought|should|hope \w+|going|want \w+)(?: all)? to die|kill (?:yourself|them all|all of them)"
-    r"|i(?:['’]ll| will) kill you|(?:filthy|worthless|disgusting) (?:vermin|scum|animals|pigs|idiots?)"
-    r"|(?:stupid|fucking|worthless) (?:idiot|moron|bitch|bastard)s?|shut up,? you|go to hell|piece of shit"
+    r"(?:deserve|ought|should|hope \w+|going|want \w+)(?: all)? to die|kill (?:yourself"
+    "|them all|all of them)"
+    "|i(?:['’]ll| will) kill you|(?:filthy|worthless|disgusting) (?:vermin|scum|animals|pigs"
+    "|idiots?)"
+    "|(?:stupid|fucking|worthless) (?:idiot|moron|bitch|bastard)s?|shut up,? you|go to hell"
+    "|piece of shit"
     r"|gas the \w+|hang them all"
 )
 # Unspaced scripts have no words to bound: phrases that are abuse as they stand.
 _UNSPACED = (
-    r"死ね(?:よ|や|ば|[。！!、]|$)|ぶっ?殺(?:す|して)|殺すぞ|皆殺し(?:に(?:しろ|せよ|してやる))|クズ(?:野郎|ども|は|め|が)|クソ(?:野郎|女|ガキ)"
-    r"|くそったれ|バカ(?:女|野郎|ども)|馬鹿野郎|ゴミ(?:ども|人間|クズ)|(?:あいつら|お前ら?|こいつら)[^。]{0,6}(?:ゴミ|クズ|虫けら)"
-    r"|キチガイ|きちがい|気違い|(?:この|黙れ)[、 ]?(?:ブス|デブ|ハゲ|カス)|ブス(?:女|が|め)|消え失せろ|チョン(?:ども|が|は)|土人ども|ヤリマン"
+    "死ね(?:よ|や|ば|[。！!、]|$)|ぶっ?殺(?:す|して)|殺すぞ|皆殺し(?:に(?:しろ|せよ|してやる))"
+    "|クズ(?:野郎|ども|は|め|が)|クソ(?:野郎|女|ガキ)"
+    "|くそったれ|バカ(?:女|野郎|ども)|馬鹿野郎|ゴミ(?:ども|人間|クズ)|(?:あいつら|お前ら?"
+    "|こいつら)[^。]{0,6}(?:ゴミ|クズ|虫けら)"
+    "|キチガイ|きちがい|気違い|(?:この|黙れ)[、 ]?(?:ブス|デブ|ハゲ|カス)|ブス(?:女|が|め)"
+    "|消え失せろ|チョン(?:ども|が|は)|土人ども|ヤリマン"
     r"|傻[逼屄]|操你|他妈的|妈的|滚蛋|去死|贱人|婊子|畜生|王八蛋|杂种|废物东西"
     r"|씨발|시발|개새끼|병신|좆|지랄|미친년|미친놈|꺼져"
     r"|كس أمك|ابن الكلب|ابن الشرموطة|شرموطة|عاهرة|يا حيوان|ไอ้สัตว์|ไอ้เหี้ย|อีดอก|ควย"

@@ -20,7 +20,7 @@ from generator.scripts import letter_count
 _SHORT_LETTERS = 24  # below, one word more is a large share
 # Letters that a language takes for what English says in one; means over translations.
 _LETTERS = {
-    "ja": 1.6, "de": 1.2, "fr": 1.15, "es": 1.15, "it": 1.15, "pt": 1.1, "nl": 1.15, "fi": 1.15, "ru": 1.1,
+    "ja": 1.6, "de": 1.2, "fr": 1.15, "es": 1.15, "it": 1.15, "pt": 1.1, "nl": 1.15, "ru": 1.1,
     "ar": 0.8, "he": 0.75, "ko": 0.5,
 }  # fmt: skip
 _HOURS = 12
@@ -64,9 +64,13 @@ def _changed_numbers(query: str, first: str, text: str, second: str) -> str:
     # What is written in digits must come back in some form. Of words, none may match.
     missing = {n for n in one.digits if not _held(n, other.all)}
     added = {n for n in other.digits if not _held(n, one.all)}
-    if (missing and added) or (one.all and other.all and not one.all & other.all and (
-        not any(_held(n, other.all) for n in one.all)
-    ) and min(map(max, (one.all, other.all))) > 1):
+    if (missing and added) or (
+        one.all
+        and other.all
+        and not one.all & other.all
+        and (not any(_held(n, other.all) for n in one.all))
+        and min(map(max, (one.all, other.all))) > 1
+    ):
         return f"{_said(one.all)} is not {_said(other.all)}"
     large = {n for n in missing | added if n >= 100}
     if large and not (one.all and other.all):
@@ -76,8 +80,10 @@ def _changed_numbers(query: str, first: str, text: str, second: str) -> str:
 
 def _held(number: float, among: frozenset[float]) -> bool:
     """Whether the number is there, also as an hour of the other half of the day."""
-    return number in among or number + _HOURS in among or (
-        _HOURS < number <= 2 * _HOURS and number - _HOURS in among
+    return (
+        number in among
+        or number + _HOURS in among
+        or (_HOURS < number <= 2 * _HOURS and number - _HOURS in among)
     )
 
 

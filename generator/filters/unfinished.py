@@ -22,10 +22,15 @@ _DOTS = re.compile(r"(?:\.{2,}|…+|・{3,}|。{2,})[\s\"'”’」』]*$")
 _REFERENCE = re.compile(r"(?<=[.。！？!?])[:：\[\]\d\s,–-]{1,20}$")
 _NO_STOPS = frozenset({"th", "lo", "km", "my", "jv", "su"})
 # A last line that is an item, a heading, an address or a formula ends in no stop.
-_ITEM = re.compile(r"^\s*(?:[-•*+·▪◦‣・●■□◆|#>]|\(?\d{1,3}[.)、．]|[A-Za-z][.)])\s*|https?://\S+$|[=≈]")
+_ITEM = re.compile(
+    r"^\s*(?:[-•*+·▪◦‣・●■□◆|#>]|\(?\d{1,3}[.)、．]|[A-Za-z][.)])\s*"
+    r"|https?://\S+$|[=≈]"
+)
 _ENDS = {
-    "en": "a an the and or but because than of with into from to in on at for by is are was were my your our their",
-    "de": "der die das dem den des ein eine einen einem eines und oder von vom zu zum zur mit für im",
+    "en": "a an the and or but because than of with into from to in on at for by is are was"
+    " were my your our their",
+    "de": "der die das dem den des ein eine einen einem eines und oder von vom zu zum zur mit"
+    " für im",
     "fr": "le la les un une des du de et ou à au aux pour avec dans sur par que qui",
     "es": "el la los las un una de del y o para con en por que al",
     "it": "il lo la gli un una di del della e o per con in che al alla",
@@ -33,10 +38,15 @@ _ENDS = {
     "nl": "de het een en of van voor met in op te naar",
 }
 _OPEN_WORDS = {
-    language: re.compile(rf"(?:^|\s)(?:{words.replace(' ', '|')})(?:\s*(?:…|\.\.\.))?$", re.I)
+    language: re.compile(
+        rf"(?:^|\s)(?:{words.replace(' ', '|')})(?:\s*(?:…|\.\.\.))?$", re.IGNORECASE
+    )
     for language, words in _ENDS.items()
 }
-_OPEN_JA = re.compile(r"(?:[、，をがのへ]|(?<!ま)で|(?<!な)に|(?:における|による|に関する|および|または|(?<![何んと])という|ための|についての)(?:…|\.\.\.)?)$")
+_OPEN_JA = re.compile(
+    "(?:[、，をがのへ]|(?<!ま)で|(?<!な)に|(?:における|による|に関する"
+    r"|および|または|(?<![何んと])という|ための|についての)(?:…|\.\.\.)?)$"
+)
 _OPEN_ZH = re.compile(r"(?:[、，]|和|或|与|及|以及|关于|对于|因为|如果)(?:…+)?$")
 
 
