@@ -16,7 +16,22 @@ from generator.text import contains_phrase, normalise, word_count
 # Words that say nothing alone; a label of several languages, so the commonest of a few.
 _STOP_WORDS = frozenset(
     {"a", "an", "and", "at", "by", "for", "from", "in", "into", "is", "it", "no", "not", "of", "on"}
-    | {"or", "other", "the", "to", "with", "de", "des", "du", "et", "la", "le", "les", "un", "une"}
+    | {
+        "or",
+        "other",
+        "the",
+        "to",
+        "with",
+        "my",
+        "your",
+        "our",
+        "his",
+        "her",
+        "their",
+        "this",
+        "that",
+    }
+    | {"de", "des", "du", "et", "la", "le", "les", "un", "une"}
     | {"der", "die", "das", "und", "von", "el", "los", "las", "y", "en", "del"}
 )
 # "A", "5" or "no" stands in every text.

@@ -176,7 +176,7 @@ CONFESSIONS: tuple[str, ...] = (
     r"(?:\b(?:the|a|your|this|original|given) (?:\w+ )?(?:query|question|search(?: intent)?"
     r"|user)\b|\brelevant\b|the user|searcher"
     r"|looking for|what (?:is|was) asked|\bneeds?\b)"),
-    r"\b(?:is|it['’]s|as) an? (?:hard|easy|good|bad)?[- ]?negative\b|\bhard[- ]negative\b",
+    r"\b(?:is|it['’]s|serves as) an? (?:hard|easy)[- ]negative\b",
     ("(?:related|relevant|similar|connected) to the (?:topic|subject|query"
     r"|search)[^.\n]{0,30}\b(?:but|yet|although|not)\b[^.\n]{0,40}"
     r"(?:answer|relevant|address|help|query)"),

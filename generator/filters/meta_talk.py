@@ -26,14 +26,14 @@ _CONFESSES = re.compile("|".join(CONFESSIONS))
 _MARKS = re.compile(MARKS)
 _CLOSING_SIGNS = Signs(
     """
-    word token character note explanation reasoning rationale disclaimer comment remark n.b. hope
-    let_me_know hesitate feel_free would_you_like do_you_want anything_else please_ fiction
-    fictitious hypothetical made-up imaginary query relevant requirement instruction the_user
-    the_search question constraint end_of [end [_end 文字 字) 字） 語) 語） 単語 注 ※ 解説 説明
-    補足 備考 コメント お役 参考 質問 不明 修正 変更 要望 必要 他に 以上 ご確認 別の もう一つ 他の
-    希望 说明 备注 解释 如果 如有 hinweis anmerkung erklärung wissen bescheid espère hésitez
-    remarque espero duden dude_en avísame nota explicación spero sapere надеюсь знать 도움이 آمل
-    หวังว่า
+    hoffe fammi word token character note explanation reasoning rationale disclaimer comment
+    remark n.b. hope let_me_know hesitate feel_free would_you_like do_you_want anything_else
+    please_ fiction fictitious hypothetical made-up imaginary query relevant requirement
+    instruction the_user the_search question constraint end_of [end [_end 文字 字) 字） 語) 語）
+    単語 注 ※ 解説 説明 補足 備考 コメント お役 参考 質問 不明 修正 変更 要望 必要 他に 以上
+    ご確認 別の もう一つ 他の 希望 说明 备注 解释 如果 如有 hinweis anmerkung erklärung wissen
+    bescheid espère hésitez remarque espero duden dude_en avísame nota explicación spero sapere
+    надеюсь знать 도움이 آمل หวังว่า
     """
 )
 _CONFESSION_SIGNS = Signs(
@@ -66,7 +66,7 @@ def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
         line = lowered(text)
         found = _OPENS.match(line) or _mark(line) or _closing(line) or _confession(line, side)
         found = found or _role(line)
-        if found and not (_ROLE.fullmatch(found.group()) and _is_about_search(record, side)):
+        if found and not (_judges(found) and _is_about_search(record, side)):
             return Reject(f"{side}_meta_talk", f"the {side} says {quote(found.group())}")
     return None
 
@@ -92,6 +92,11 @@ def _confession(line: str, side: Side) -> re.Match[str] | None:
 
 def _role(line: str) -> re.Match[str] | None:
     return _ROLE.search(line) if any(word in line for word in _ROLE_WORDS) else None
+
+
+def _judges(found: re.Match[str]) -> bool:
+    """Whether it names a role of the record: in a text about search that is its subject."""
+    return found.re in {_ROLE, _CONFESSES}
 
 
 def _is_about_search(record: Record, side: Side) -> bool:

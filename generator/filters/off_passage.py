@@ -21,7 +21,7 @@ _KATAKANA = re.compile("[\u30a1-\u30fa\u30fc]{2,}")
 
 
 def check(
-    record: Record, _values: Mapping[str, str], *, min_share: float = 0.2, min_words: int = 2
+    record: Record, _values: Mapping[str, str], *, min_share: float = 0.15, min_words: int = 2
 ) -> Reject | None:
     """Reject a query of whose content words fewer than `min_share` stand in its positives.
 

@@ -46,10 +46,11 @@ _BLANK_JA = (
     r"|作品名|著者名|url|リンク|団体名|組織名|学校名|大学名|数値|金額|年月日|具体例|例)"
 )
 _ANYWHERE = re.compile(
-    r"\[\s*(?:(?:insert|enter|fill in|your|add|todo|tbd|placeholder)\b|ここに)[^\]\n]{0,60}\]"
-    r"|[\[<]\s*(?:(?:the|an?|your|full|first|last|specific|relevant|some|customer|client|user"
+    r"\[\s*(?:(?:insert|enter|fill in|your|add)\b|ここに)[^\]\n]{2,60}\]"
+    r"|\[\s*(?:todo|tbd|placeholder)\b[^\]\n]{0,60}\]"
+    r"|[\[]\s*(?:(?:the|an?|your|full|first|last|specific|relevant|some|customer|client|user"
     f"|company|product|city)[ _])*{_BLANK}s?"
-    rf"(?:[ _](?:name|here|of [^\]>\n]{{1,30}}|\d+))*\s*[\]>]"
+    rf"(?:[ _](?:name|here|of [^\]>\n]{{1,30}}|\d+))*\s*\]"
     r"|[［【（(\[<＜《{]\s*(?:ここに|あなたの|お客様の"
     r"|ご自身の)[^］】）)\]>＞》}\n]{1,60}[］】）)\]>＞》}]"
     rf"|[［【\[<＜{{]\s*(?:お客様の)?{_BLANK_JA}\s*[］】\]>＞}}]"
@@ -80,7 +81,8 @@ _GAPS = re.compile(
 _TECHNICAL = re.compile(
     r"templat|placeholder|jinja|mustache|handlebars|html|\bxml|\bcss\b|markup|markdown"
     r"|\bvariable|syntax|\btags?\b|\bstrings?\b|script"
-    r"|\bcode\b|regex|regular expression|printf|python|\bjson\b|escape|\bshell\b|latex|formula"
+    r"|\bcode\b|regex|regular expression|printf|python|\bjson\b|escape|\bshell\b|latex"
+    r"|\belement|svg|formula"
     "|テンプレート|プレースホルダ|変数|タグ|構文"
     "|コード|プログラム|正規表現|文字列|スクリプト|模板|变量|标签|代码|空欄|穴埋め|伏せ字"
     r"|fill[- ]in|blanks?\b"

@@ -25,6 +25,7 @@ _PART_OF = 2.0
 _QUESTION_MARK = re.compile(r"[?？؟]")
 # A query that ends as a text does, in a run of this many characters of the positive.
 _STATES = re.compile(r"(?<!か)[。.]$")
+_WHO = re.compile(r"何|誰|なんと|どこ[のにがで]|いつ[のにから]")
 _RUN_CHARS = 40
 _QUOTED = '「『“"'
 _SENTENCE = re.compile(r"[^.!?。！？\n]+(?:[.!?。！？]+(?=\s|$|[^\s.!?。！？\d])|\n|$)")
@@ -72,8 +73,10 @@ def check(
 
 def _adds_question_mark(query: str, text: str) -> bool:
     """Whether the query made a question of words that are none in the text."""
-    asks = query.rstrip(" \"'”’」』")[-1:]
-    return bool(_QUESTION_MARK.match(asks)) and not _QUESTION_MARK.search(text)
+    asks = query.rstrip(" \"'”’」』")
+    if asks.endswith("は"):  # "X の名前は": the rest of the question is understood
+        return True
+    return bool(_QUESTION_MARK.match(asks[-1:])) and not _QUESTION_MARK.search(text)
 
 
 def _stands_in(text: str, query: str, max_overlap: float) -> bool:
@@ -90,7 +93,8 @@ def _sentence_words(query: str) -> float:
 def _asks_last(query: str) -> bool:
     """Whether the query ends in its question: a statement before that is what it is about."""
     sentences = _SENTENCE.findall(query)
-    return bool(sentences) and bool(_ASKS.search(sentences[-1].strip()))
+    last = sentences[-1].strip() if sentences else ""
+    return bool((_WHO if _STATES.search(last) else _ASKS).search(last))
 
 
 def _overlaps(text: str, query: str, max_overlap: float, *, pair: bool) -> bool:

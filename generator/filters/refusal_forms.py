@@ -35,7 +35,7 @@ _EN_EXCUSE = (
 
 OPENS: dict[str, tuple[str, ...]] = {
     "en": (
-        (r"(?:[^.!?\n]{0,90}[,;:] "
+        (r"(?:[^.!?\n\"“”]{0,90}[,;:] "
         rf"|{_EN_EXCUSE}[^a-z]{{1,3}}(?:but )?)?{_EN_CANNOT}\b[^.!?\n]{{0,50}}\b"
         rf"(?:assist|comply|fulfil+|{_MAKE} (?:\w+ ){{0,4}}{_MADE}|access (?:to )?(?:\w+ ){{0,3}}"
         rf"(?:internet|documents|real-time|sources?|external|current)|{_MADE} to (?:{_MAKE})"
@@ -174,13 +174,16 @@ OPENS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 _EN_AI = (
-    r"(?:an? )?(?:\w+ )?(?:ai|a\.i\.|artificial intelligence|(?:large )?language model|llm"
-    "|chatbot|computer program"
-    r"|virtual assistant|text-based (?:ai|model)|machine learning model)\b"
+    r"(?:an? )?(?:\w+ )?(?:(?:ai|a\.i\.|artificial intelligence)(?: language)?"
+    r"(?: models?| assistant| chatbot| bot| system| program| agent)?(?=,| i\b| that| who"
+    "| trained| created"
+    r"| developed| designed| without| and\b| so\b|\.)|(?:large )?language model\b|llm\b|chatbot\b"
+    r"|computer program\b|virtual assistant\b|text-based (?:ai|model)\b|machine learning model\b)"
 )
 SPEAKS_AS_AI: dict[str, tuple[str, ...]] = {
     "en": (
-        ("(?:as|being|since i(?:['’]m| am)|because i(?:['’]m"
+        (f"(?:{_EN_EXCUSE}[^a-z]{{1,3}}(?:but )?)?(?:as|being|since i(?:['’]m| am)"
+         "|because i(?:['’]m"
         rf"| am)) {_EN_AI}[^.!?\n]{{0,60}},? (?:i|my)\b"),
         (rf"i(?:['’]m| am) (?:just |only |merely |simply )?{_EN_AI}[^.!?\n]{{0,60}}(?:\bi\b"
         "|and (?:do|can|have|am|was|not)"
@@ -199,7 +202,7 @@ SPEAKS_AS_AI: dict[str, tuple[str, ...]] = {
         ("(?:私|わたし|当方)?は?(?:、)?(?:単なる|ただの|一つの)?(?:ai|ａｉ|人工知能"
         "|(?:大規模)?言語モデル|チャットボット"
         "|コンピュータープログラム)(?:の)?(?:言語)?(?:アシスタント|モデル"
-        "|プログラム)?(?:である私|として|であり|である(?:ため|の)"
+        "|プログラム)?(?:である私|として(?:は|、|,|の私)|であり|である(?:ため|の)"
         r"|なので|ですので|ですから|のため|に過ぎ|にすぎ)[^。\n]{0,40}(?:私|意見|経験|感情"
         "|アクセス|ません|お答え|できない)"),
         (r"(?:私の知識|学習データ|私のトレーニング|私の学習)(?:は|では|に)[^。\n]{0,25}(?:まで"

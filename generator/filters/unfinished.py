@@ -27,7 +27,7 @@ _ITEM = re.compile(
     r"|https?://\S+$|[=≈]"
 )
 _ENDS = {
-    "en": "a an the and or but because than of with into from to in on at for by is are was"
+    "en": "a an the and or but because than of with into from to by is are was were my your their"
     " were my your our their",
     "de": "der die das dem den des ein eine einen einem eines und oder von vom zu zum zur mit"
     " für im",
