@@ -65,7 +65,7 @@ def check(
         if not record.symmetric and not asks_last:
             statement = _copied_statement(record.query, text, max_sentence_overlap)
             if statement:
-                whole = 2 * len(statement) > len(record.query)
+                whole = record.query.strip().startswith(statement)
                 reason = "query_in_positive" if whole else "answer_in_query"
                 return Reject(reason, f"the positive holds {quote(statement)}")
     return None
@@ -113,7 +113,7 @@ def _copied_statement(query: str, text: str, max_overlap: float) -> str | None:
         run = _RUN_CHARS if end.isascii() else _RUN_CHARS // 2
         line = normalise(end)
         if len(line) > run and line[-run:] in text:
-            return end[-2 * run :]
+            return re.split(r"[.。?？]", end[:-1])[-1].strip() or end
     for match in _SENTENCE.finditer(query):
         sentence = match.group().strip()
         if sentence[:1] in _QUOTED:  # who said it?

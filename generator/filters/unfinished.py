@@ -27,8 +27,7 @@ _ITEM = re.compile(
     r"|https?://\S+$|[=≈]"
 )
 _ENDS = {
-    "en": "a an the and or but because than of with into from to by is are was were my your their"
-    " were my your our their",
+    "en": "a an the and or but because than of with into from to by is are was were my your their",
     "de": "der die das dem den des ein eine einen einem eines und oder von vom zu zum zur mit"
     " für im",
     "fr": "le la les un une des du de et ou à au aux pour avec dans sur par que qui",
@@ -43,6 +42,20 @@ _OPEN_WORDS = {
     )
     for language, words in _ENDS.items()
 }
+# English questions may end in these: "what is glass made of", "tell me what peer review is".
+_STRANDED = re.compile(
+    r"^\W*(?:what|who|whom|where|which|how)\b.*\b(?:from|to|with|by|into|(?:made|composed"
+    "|consists?|consist(?:ing|ed)"
+    r"|out|think|thinking|died?|born|aware|capable|afraid|proud|speak|heard?) of)$"
+    r"|^(?!\W*(?:what|who|where|which|how|when|why)\b).*\b(?:what|who|where|which|how|when"
+    r"|why)\b.*\b(?:is|are|was|were)$",
+    re.IGNORECASE,
+)
+# Sentences of Japanese end in these, and some writers leave the last stop out.
+_PREDICATE_JA = re.compile(
+    "(?:[しっれい]た|[てで]い[るた]|である|であった|られる|される|[とに]なる|する|です|ます|ました|ません|ではない"
+    "|ている|がある|もある|という|とされる|できる)$"
+)
 _OPEN_JA = re.compile(
     "(?:[、，をがのへ]|(?<!ま)で|(?<!な)に|(?:における|による|に関する"
     r"|および|または|(?<![何んと])という|ための|についての)(?:…|\.\.\.)?)$"
@@ -83,6 +96,8 @@ def _breaks_off(end: str, language: str) -> bool:
         return True
     if language in _NO_STOPS or len(bare) < len(end) or not bare:
         return False
+    if language == "ja" and _PREDICATE_JA.search(end):
+        return False
     line = end[end.rfind("\n") + 1 :]
     return not _ITEM.search(line)
 
@@ -93,4 +108,6 @@ def _is_open(end: str, language: str) -> bool:
     if language == "zh":
         return bool(_OPEN_ZH.search(end[-12:]))
     pattern = _OPEN_WORDS.get(language)
-    return pattern is not None and bool(pattern.search(end[-24:]))
+    if pattern is None or not pattern.search(end[-24:]):
+        return False
+    return language != "en" or not _STRANDED.search(end)
