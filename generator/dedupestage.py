@@ -7,7 +7,7 @@ and no text. Where the source has only grown, what is known of its first records
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -16,10 +16,11 @@ from generator.counts import Counts
 from generator.dedupe import Compared, Measures, Verdicts, compare, decide, saved
 from generator.dedupe.rank import RANKS
 from generator.dedupeconfig import DedupeConfig
+from generator.dedupevectors import claim, semantic_index, shorten_vectors, vectors_key
 from generator.progress import Watch
 from generator.recordfile import RecordFile, write_whole
 from generator.records import Record, Rejected, content_id
-from generator.runs import RunFolder
+from generator.runs import RunFolder, file_hash
 from generator.stagefile import Output, verdicts
 
 STAGE, SIMILAR = "dedupe", "similar"
@@ -34,7 +35,9 @@ def similar_key(config: DedupeConfig) -> str:
     """A hash of what comparing depends on: no threshold above those that are saved from."""
     compared = config.model_dump_json(include={"shingles", "keep"})
     best_by = config.best_by if config.keep == "best" else ""
-    return content_id(compared, best_by, repr(config.floors), version("trine"))
+    semantic = config.semantic
+    meaning = (vectors_key(semantic), semantic.scope) if semantic else ()
+    return content_id(compared, best_by, repr(config.floors), *meaning, version("trine"))
 
 
 def dedupe_records(run: RunFolder, config: DedupeConfig, watch: Watch) -> Counts:
@@ -60,11 +63,18 @@ def dedupe_records(run: RunFolder, config: DedupeConfig, watch: Watch) -> Counts
 
 
 def dedupe_records_of(
-    source: Path, config: DedupeConfig, output: Path
+    source: Path, config: DedupeConfig, output: Path, watch: Watch
 ) -> Iterator[Record | Rejected]:
     """The records of a file in order, each kept or rejected; `clusters.jsonl` in `output`."""
     with closing(RecordFile(source)) as records:
-        found = decide(compare(records, measures(config)), config.thresholds)
+        semantic = None
+        if config.semantic:
+            folder, key = output / "dedupe", file_hash(source)
+            semantic = semantic_index(config.semantic, records, folder, watch, key)
+        compared = compare(
+            records, measures(config), semantic=semantic, progress=_telling(watch, len(records))
+        )
+        found = decide(compared, config.thresholds)
         write_clusters(records, found, output / "clusters.jsonl")
         yield from judged(records, found)
 
@@ -87,13 +97,21 @@ def _compared(
     if known and (config.keep == "best" or (begun and len(known) != begun.counts["records"])):
         known = None
     run.unfinish(SIMILAR)
+    semantic = None
+    if config.semantic:
+        folder = claim(config.semantic, run, source)
+        semantic = semantic_index(config.semantic, records, folder, watch)
     found = compare(
-        records, measures(config), known=known,
-        progress=lambda read: watch.status(f"{read:,}/{len(records):,} records"),
+        records, measures(config), semantic=semantic, known=known,
+        progress=_telling(watch, len(records)),
     )  # fmt: skip
     saved.save(found, path)
     run.finish(SIMILAR, key, {"records": len(found)}, source)
     return found
+
+
+def _telling(watch: Watch, total: int) -> Callable[[int], None]:
+    return lambda read: watch.status(f"{read:,}/{total:,} records read")
 
 
 def can_shorten(run: RunFolder, config: DedupeConfig) -> bool:
@@ -107,6 +125,8 @@ def shorten(run: RunFolder, config: DedupeConfig, items: int) -> None:
     source = run.stage("filter")
     run.unfinish(SIMILAR)
     saved.cut(run.similar, items)
+    if config.semantic:
+        shorten_vectors(config.semantic, run, source, items)
     found = decide(saved.load(run.similar, config.floors), config.thresholds)
     with closing(RecordFile(source)) as records:
         write_clusters(records, found, run.clusters)

@@ -156,9 +156,11 @@ def filter_file(source: Path, output: Path, config: RunConfig) -> Counts:
     return write_both(items, output)
 
 
-def dedupe_file(source: Path, output: Path, config: RunConfig) -> Counts:
+def dedupe_file(
+    source: Path, output: Path, config: RunConfig, *, watch: Watch | None = None
+) -> Counts:
     """Deduplicate a file of records: `records.jsonl` and `rejected.jsonl` in `output`."""
-    return write_both(dedupe_records_of(source, config.dedupe, output), output)
+    return write_both(dedupe_records_of(source, config.dedupe, output, watch or Silent()), output)
 
 
 def manifest(plan: Plan) -> dict[str, object]:
