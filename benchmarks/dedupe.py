@@ -1,53 +1,199 @@
-"""Near-duplicate removal: documents per second and recall of planted near-duplicates.
+"""Near-duplicate removal: documents per second, recall and precision at a known Jaccard, and scale.
 
-    python benchmarks/dedupe.py                                   trine
-    venv-with-datasketch/bin/python benchmarks/rivals/datasketch_bench.py     datasketch
+    python benchmarks/dedupe.py                     150-word texts: English, by words too, Japanese
+    python benchmarks/dedupe.py --records 1000000   a file of records, as `trine dedupe` reads it
+    python benchmarks/dedupe.py --templated 50000   records from one template
+    venv/bin/python benchmarks/rivals/datasketch_bench.py, rensa_bench.py, semhash_bench.py
 
-9,000 random documents of 150 words and 1,000 copies of them with one word changed, as in the
-rival's script; and the same in Japanese-like text without spaces.
+The texts are random words, of which every tenth is a copy with some words changed, so each planted
 """
 
 from __future__ import annotations
 
+import argparse
+import itertools
 import random
+import resource
+import tempfile
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
-from generator.dedupe import deduplicate
-from generator.records import make_record
+from generator.config import load_config
+from generator.dedupe import Deduped, deduplicate
+from generator.pipeline import dedupe_file
+from generator.records import Record, make_record, to_json
+from generator.shingles import Unit, shingle_set
+from generator.text import jaccard
 
-DOCUMENTS, COPIES, WORDS = 9_000, 1_000, 150
+WORDS, DOCUMENTS, COPIES, MARGIN = 150, 9_000, 1_000, 0.03
+KANA = [chr(code) for code in range(0x3042, 0x3094)]
 
 
 def main() -> None:
     """Run and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--records", type=int, help="records of a file, deduplicated as a whole")
+    parser.add_argument("--source", type=Path, help="that file; written where it is missing")
+    parser.add_argument("--templated", type=int, help="records from one template")
+    args = parser.parse_args()
+    if args.records:
+        with tempfile.TemporaryDirectory(dir=".") as folder:
+            file_of(args.records, args.source or Path(folder, "records.jsonl"), Path(folder, "out"))
+    elif args.templated:
+        templated(args.templated)
+    else:
+        planted()
+
+
+def planted() -> None:
+    """Speed, recall and precision on planted copies."""
     draw = random.Random(1)
-    english = [f"w{i}" for i in range(20_000)]
-    kana = [chr(code) for code in range(0x3042, 0x3094)]
-    japanese = ["".join(draw.choices(kana, k=3)) for _ in range(20_000)]
-    for name, words, gap in (("spaced", english, " "), ("unspaced", japanese, "")):
-        print(name, *measure(draw, words, gap), sep=" · ")
-
-
-def measure(draw: random.Random, words: list[str], gap: str) -> tuple[str, ...]:
-    """Documents per second and recall."""
-    texts = [[draw.choice(words) for _ in range(WORDS)] for _ in range(DOCUMENTS)]
-    texts += [[*original[:5], "x", *original[6:]] for original in texts[:COPIES]]
-    records = [
-        make_record(
-            family="f", task="t", language="en", query=f"q{number}", positives=(gap.join(text),)
+    english = [f"w{number}" for number in range(20_000)]
+    japanese = ["".join(draw.choices(KANA, k=3)) for _ in range(20_000)]
+    for name, words, gap, unit, threshold in (
+        ("English, 5 words", english, " ", "words", 0.9),
+        ("English, 5 characters", english, " ", "characters", 0.8),
+        ("English, 5 characters", english, " ", "characters", 0.9),
+        ("Japanese, 5 characters", japanese, "", "characters", 0.8),
+        ("Japanese, 5 characters", japanese, "", "characters", 0.9),
+    ):
+        print(
+            f"{name}, threshold {threshold}", *measure(draw, words, gap, unit, threshold), sep=" · "
         )
-        for number, text in enumerate(texts)
-    ]
-    start = time.perf_counter()
-    result = deduplicate(records, near_threshold=0.8)
-    seconds = time.perf_counter() - start
-    found = sum(drop.index >= DOCUMENTS for drop in result.dropped)
-    wrong = len(result.dropped) - found
+
+
+def measure(
+    draw: random.Random, words: list[str], gap: str, unit: Unit, threshold: float
+) -> tuple[str, ...]:
+    """Documents per second of CPU; recall above the threshold; precision of what was dropped."""
+    texts = [draw.choices(words, k=WORDS) for _ in range(DOCUMENTS)]
+    for original in texts[:COPIES]:
+        share = draw.choice((0.003, 0.007, 0.015, 0.03, 0.05))
+        texts.append([draw.choice(words) if draw.random() < share else word for word in original])
+    records = [record(number, gap.join(text)) for number, text in enumerate(texts)]
+    start = time.process_time()
+    result = deduplicate(records, near_threshold=threshold, unit=unit)
+    seconds = time.process_time() - start
     return (
         f"{len(records) / seconds:,.0f} documents/s",
-        f"{found} of {COPIES} planted found",
-        f"{wrong} others dropped",
+        *quality(records, result, unit, threshold),
     )
+
+
+def quality(
+    records: list[Record], result: Deduped, unit: Unit, threshold: float
+) -> tuple[str, str]:
+    """Planted pairs found of those similar enough; dropped ones that are."""
+
+    def similarity(one: int, other: int) -> float:
+        texts = (f"{records[at].query}\n{records[at].positives[0].text}" for at in (one, other))
+        return jaccard(*(shingle_set(text, unit) for text in texts))
+
+    dropped = {drop.index: drop for drop in result.dropped}
+    scores = [similarity(number, DOCUMENTS + number) for number in range(COPIES)]
+    wanted = [n for n, score in enumerate(scores) if score >= threshold + MARGIN]
+    found = sum(DOCUMENTS + number in dropped for number in wanted)
+    right = sum(similarity(drop.index, drop.partner) >= threshold for drop in result.dropped)
+    return (
+        f"recall {found / len(wanted):.4f} of {len(wanted)} at {threshold + MARGIN:.2f} or more",
+        f"precision {right / len(dropped):.4f} of {len(dropped)}",
+    )
+
+
+def record(number: int, text: str) -> Record:
+    """A record of 150 words in its positive."""
+    query = f"q{number % DOCUMENTS if number >= DOCUMENTS else number}"
+    return make_record(
+        family="f" if number < DOCUMENTS else "g",
+        task="t",
+        language="en",
+        query=query,
+        positives=(text,),
+    )
+
+
+def file_of(count: int, source: Path, output: Path) -> None:
+    """A whole file, a tenth of it near-duplicates: seconds, records/s and peak memory."""
+    if not source.is_file():
+        write(source, texts_of(count))
+    before, start, cpu = peak_mb(), time.perf_counter(), time.process_time()
+    counts = dedupe_file(source, output, load_config(environ={}))
+    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+    print(
+        f"{count:,} records ({source.stat().st_size / 1e9:.2f} GB)",
+        f"{wall:,.0f} s, {cpu:,.0f} s of CPU, {cpu / count * 1e6:.0f} µs of it a record",
+        f"{counts.rejected.total():,} dropped",
+        f"peak {peak_mb():,.0f} MB ({before:,.0f} MB at the start)",
+        sep=" · ",
+    )
+
+
+def texts_of(count: int) -> Iterator[str]:
+    """150 words each; every tenth is one of the last thousand with two words changed."""
+    draw = random.Random(2)
+    words = [f"w{number}" for number in range(20_000)]
+    recent: list[list[str]] = []
+    for number in range(count):
+        if number % 10 == 9:
+            text = list(draw.choice(recent))
+            for _ in range(2):
+                text[draw.randrange(WORDS)] = draw.choice(words)
+        else:
+            text = draw.choices(words, k=WORDS)
+        recent.append(text)
+        del recent[:-1000]
+        yield " ".join(text)
+
+
+def write(path: Path, texts: Iterator[str]) -> None:
+    """A file of records."""
+    with path.open("w", encoding="utf-8") as file:
+        for number, text in enumerate(texts):
+            one = make_record(
+                family="f", task="t", language="en", query=f"question {number}", positives=(text,)
+            )
+            file.write(to_json(one) + "\n")
+
+
+def templated(count: int) -> None:
+    """Records from one template: at each threshold what stays, and what a second pass drops."""
+    draw = random.Random(3)
+    for slots, values in ((4, 12), (4, 200), (2, 100_000)):
+        frame = [" ".join(word(draw) for _ in range(5)) for _ in range(slots + 1)]
+        fill = [
+            [" ".join(word(draw) for _ in range(2)) for _ in range(values)] for _ in range(slots)
+        ]
+        texts = [
+            " ".join(itertools.chain(*zip(frame, map(draw.choice, fill), strict=False), frame[-1:]))
+            for _ in range(count)
+        ]
+        records = [
+            make_record(family="f", task="t", language="en", query=f"{n}", positives=(text,))
+            for n, text in enumerate(texts)
+        ]
+        start = time.process_time()
+        result = deduplicate(records)
+        seconds = time.process_time() - start
+        again = deduplicate([records[at] for at in result.kept])
+        print(
+            f"{count:,} records, {slots} slots of {values:,} values",
+            f"{seconds:.0f} s of CPU, {seconds / count * 1e6:.0f} µs a record",
+            f"{len(result.kept):,} stay",
+            f"a second pass drops {len(again.dropped)}",
+            sep=" · ",
+            flush=True,
+        )
+
+
+def word(draw: random.Random) -> str:
+    """A made-up word."""
+    return "".join(draw.choices("abcdefghijklmnop", k=6))
+
+
+def peak_mb() -> float:
+    """Peak memory of this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from generator.corpusconfig import CorpusConfig
+from generator.dedupeconfig import DedupeConfig
 from generator.errors import ConfigError, InputError
 from generator.families import FilterSpec, Frozen
 from generator.mineconfig import MineConfig
@@ -26,13 +27,6 @@ from generator.yamlfile import parse_yaml, read_yaml
 # Sections that one text may stand for, and the key that it is.
 _SHORT = {"corpus": "paths", "train": "recipe"}
 _KEY_VARIABLES = ("TRINE_API_KEY", "OPENAI_API_KEY")
-
-
-class DedupeConfig(Frozen):
-    """Thresholds of Jaccard similarity; null turns a check off."""
-
-    near_threshold: float | None = Field(default=0.8, gt=0, le=1)
-    query_near_threshold: float | None = Field(default=None, gt=0, le=1)
 
 
 class BudgetConfig(Frozen):
@@ -86,6 +80,13 @@ class RunConfig(Frozen):
     mine: MineConfig | None = None
     train: Mapping[str, Any] | None = None
     searches: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _keeps_a_prefix(self) -> RunConfig:
+        if self.keep is not None and self.dedupe.keep == "best":
+            message = "keep needs dedupe.keep first: best lets later draws take earlier ones away"
+            raise ValueError(message)
+        return self
 
     @field_validator("train", mode="before")
     @classmethod

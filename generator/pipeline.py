@@ -18,6 +18,7 @@ from pathlib import Path
 from generator import stages, writestage
 from generator.config import RunConfig
 from generator.counts import Counts
+from generator.dedupestage import dedupe_records, dedupe_records_of
 from generator.describe import describe
 from generator.errors import InputError
 from generator.filters import compile_rules
@@ -115,7 +116,7 @@ def dedupe_run(config: RunConfig, *, watch: Watch | None = None) -> Counts:
     """The dedupe stage of a run that has been filtered. Raises UserError."""
     with open_run(config.output) as folder:
         folder.require_stage("filter")
-        counts = stages.dedupe_records(folder, config.dedupe, watch or Silent())
+        counts = dedupe_records(folder, config.dedupe, watch or Silent())
         stages.collect(folder)
         return counts
 
@@ -125,7 +126,7 @@ def describe_run(config: RunConfig) -> None:
     plan = make_plan(config)
     with open_run(config.output) as folder:
         folder.require_stage("filter")
-        stages.dedupe_records(folder, config.dedupe, Silent())  # does nothing, unless filtered anew
+        dedupe_records(folder, config.dedupe, Silent())  # does nothing, unless filtered anew
         stages.collect(folder)
         mine_stage(folder, config, Silent())
         describe(plan, folder, folder.drawn())
@@ -155,9 +156,11 @@ def filter_file(source: Path, output: Path, config: RunConfig) -> Counts:
     return write_both(items, output)
 
 
-def dedupe_file(source: Path, output: Path, config: RunConfig) -> Counts:
+def dedupe_file(
+    source: Path, output: Path, config: RunConfig, *, watch: Watch | None = None
+) -> Counts:
     """Deduplicate a file of records: `records.jsonl` and `rejected.jsonl` in `output`."""
-    return write_both(stages.deduped(source, config.dedupe), output)
+    return write_both(dedupe_records_of(source, config.dedupe, output, watch or Silent()), output)
 
 
 def manifest(plan: Plan) -> dict[str, object]:
@@ -198,7 +201,7 @@ def _stages(
 ) -> Summary:
     generated = writestage.generate(plan, folder, count, open_model, watch)
     filtered = stages.filter_records(plan, folder, watch)
-    deduped = stages.dedupe_records(folder, plan.config.dedupe, watch)
+    deduped = dedupe_records(folder, plan.config.dedupe, watch)
     stages.collect(folder)
     kept, keep = deduped.passed.total(), plan.config.keep
     return Summary(

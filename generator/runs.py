@@ -63,6 +63,16 @@ class RunFolder:
         return self.path / "rejected.jsonl"
 
     @property
+    def clusters(self) -> Path:
+        """Which records duplicate each other, and how much: who went for whom."""
+        return self.path / "clusters.jsonl"
+
+    @property
+    def similar(self) -> Path:
+        """Of each record that was deduplicated, the most similar one before it."""
+        return self.path / "stages" / "similar.rows"
+
+    @property
     def dataset(self) -> Path:
         """The data set: Parquet, JSONL and card."""
         return self.path / "dataset"

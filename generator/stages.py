@@ -7,19 +7,17 @@ counts. Where its source has only grown, it goes on behind what it has. `pipelin
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from itertools import islice
-from pathlib import Path
 
 from generator import sampling
-from generator.config import DedupeConfig
 from generator.counts import Counts
-from generator.dedupe import deduplicate
+from generator.dedupestage import can_shorten, dedupe_key, shorten
 from generator.filters import Chain
 from generator.plan import Plan
 from generator.progress import Watch
-from generator.recordfile import RecordFile, read_lines, write_whole
+from generator.recordfile import read_lines, write_whole
 from generator.records import Record, Rejected, Task, content_id, to_json
 from generator.runs import RunFolder
 from generator.stagefile import Output, cut, place_of, verdicts
@@ -32,11 +30,6 @@ def filters_key(plan: Plan) -> str:
     """A hash of the rules of every family of the run."""
     specs = {quota.name: plan.filter_spec(quota.name) for quota in plan.quotas}
     return content_id(repr(specs), version("trine"))
-
-
-def dedupe_key(config: DedupeConfig) -> str:
-    """A hash of the thresholds."""
-    return content_id(config.model_dump_json(), version("trine"))
 
 
 def filter_records(plan: Plan, run: RunFolder, watch: Watch) -> Counts:
@@ -69,59 +62,6 @@ def filtered_all(
             yield record
 
 
-def dedupe_records(run: RunFolder, config: DedupeConfig, watch: Watch) -> Counts:
-    """Drop duplicates of earlier records: `stages/dedupe.jsonl`, the partner beside each drop."""
-    key, source = dedupe_key(config), run.stage("filter")
-    begun = run.begun("dedupe", key, source)
-    counts = Counts.from_dict(begun.counts) if begun else Counts()
-    if begun and begun.is_all:
-        return counts
-    known = verdicts(run, "dedupe") if begun else b""
-    run.unfinish("dedupe")
-    watch.begin("dedupe", None)
-    with Output(run, "dedupe", extend=len(known) > 0) as output:
-        for item in deduped(source, config, [verdict == b"1"[0] for verdict in known]):
-            output.add(item)
-            counts.add(item)
-    run.finish("dedupe", key, counts.to_dict(), source)
-    return counts
-
-
-def deduped(
-    source: Path, config: DedupeConfig, known: Sequence[bool] = ()
-) -> Iterable[Record | Rejected]:
-    """The records of a file in order, each kept or rejected for an earlier partner.
-
-    Those behind the first, of which it is `known` already whether they are kept.
-    """
-    records = RecordFile(source)
-    try:
-        result = deduplicate(
-            records,
-            near_threshold=config.near_threshold,
-            query_near_threshold=config.query_near_threshold,
-            known=known,
-        )
-        dropped = {drop.index: drop for drop in result.dropped}
-        for index in range(len(known), len(records)):
-            record, drop = records[index], dropped.get(index)
-            yield (
-                record
-                if drop is None
-                else Rejected(
-                    stage="dedupe",
-                    reason=drop.reason,
-                    family=record.family,
-                    language=record.language,
-                    record=record,
-                    partner=records[drop.partner].id,
-                    score=round(drop.score, 4),
-                )
-            )
-    finally:
-        records.close()
-
-
 def draws_until(run: RunFolder, keep: int) -> int:
     """How many draws it took to end with `keep` records."""
     place = keep
@@ -135,9 +75,12 @@ def cut_run(plan: Plan, run: RunFolder, count: int, counts: Counts, key: str) ->
 
     The first stage must be, with these counts and this key; `counts` are put right.
     """
-    keys = {"filter": filters_key(plan), "dedupe": dedupe_key(plan.config.dedupe)}
+    dedupe = plan.config.dedupe
+    keys = {"filter": filters_key(plan), "dedupe": dedupe_key(dedupe)}
     sources = {"filter": run.stage("generate"), "dedupe": run.stage("filter")}
     begun = {name: run.begun(name, keys[name], sources[name]) for name in keys}
+    if not can_shorten(run, dedupe):
+        begun["dedupe"] = None
     for name in ("generate", *keys):
         run.unfinish(name)
     passed = cut(run, "generate", count, counts)
@@ -147,6 +90,8 @@ def cut_run(plan: Plan, run: RunFolder, count: int, counts: Counts, key: str) ->
         if done is None or not done.is_all:
             break
         left = Counts.from_dict(done.counts)
+        if name == "dedupe":
+            shorten(run, dedupe, passed)
         passed = cut(run, name, passed, left)
         run.finish(name, keys[name], left.to_dict(), sources[name])
 

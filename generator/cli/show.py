@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
 import click
 
+from generator.partners import find_records
 from generator.recordfile import read_lines
 from generator.records import Record, Rejected, to_json
 from generator.runs import existing_run
@@ -39,8 +40,17 @@ def command(
       trine show outputs/quickstart --family short-long -n 3
       trine show outputs/quickstart --rejected --reason query_too_short
     """  # noqa: D301 - \b keeps click from folding the lines
-    for item in islice(_items(source, rejected or bool(reason), reason, family, language), count):
-        click.echo(to_json(item) if as_json else _readable(item) + "\n")
+    items = list(islice(_items(source, rejected or bool(reason), reason, family, language), count))
+    partners = {} if as_json else _partners(items, source)
+    for item in items:
+        click.echo(to_json(item) if as_json else _readable(item, partners) + "\n")
+
+
+def _partners(items: Iterable[Record | Rejected], source: Path) -> Mapping[str, Record]:
+    """The records that those shown were dropped for."""
+    ids = {item.partner for item in items if isinstance(item, Rejected) and item.partner}
+    folder = source if source.is_dir() else source.parent
+    return find_records(ids, [folder / "records.jsonl", folder / "rejected.jsonl"])
 
 
 def _items(
@@ -58,16 +68,19 @@ def _items(
             yield item
 
 
-def _readable(item: Record | Rejected) -> str:
+def _readable(item: Record | Rejected, partners: Mapping[str, Record]) -> str:
     if isinstance(item, Record):
         return "\n".join(_record_lines(item))
     score = f" ({item.score:.3f} to {item.partner})" if item.score is not None else ""
+    partner = partners.get(item.partner or "")
     lines = [_title(f"{item.stage}: {item.reason}{score}")]
     lines += [f"  {item.detail}"] if item.detail else []
     if item.record is not None:
         lines += _record_lines(item.record)
     else:
         lines += [_field("draw", item.draw), *([_field("text", item.text)] if item.text else [])]
+    if partner is not None:
+        lines += [_title("  like"), *(f"  {line}" for line in _record_lines(partner))]
     return "\n".join(lines)
 
 

@@ -32,9 +32,7 @@ from generator.corpus.sources import documents, fingerprint
 from generator.corpus.spooled import Spooled
 from generator.corpus.store import INDEX, PassageFile, line_of
 from generator.corpusconfig import CorpusConfig
-from generator.dedupe.exact import ExactIndex
-from generator.dedupe.greedy import Index
-from generator.dedupe.near import NearIndex
+from generator.dedupe.texts import TextDuplicates
 from generator.errors import BadDocument, InputError
 from generator.recordfile import disk_error, write_whole
 from generator.records import content_id
@@ -112,16 +110,16 @@ def _build(config: CorpusConfig, run: RunFolder, on_document: OnDocument | None)
         Spooled(run.passage_index.parent, titles=config.titles) as spooled,
         write_whole(run.skipped) as log,
     ):
-        indexes = _indexes(spooled, config.near_threshold)
+        duplicates = TextDuplicates(spooled.text, config.near_threshold)
         for item in documents(config.paths, Fields(config.text_field, config.title_field)):
             if isinstance(item, Document):
-                _cut(item, config, found, spooled, indexes, log)
+                _cut(item, config, found, spooled, duplicates, log)
             else:
                 _skip(found, log, item)
             if on_document:
                 on_document(found.documents, len(spooled))
         spooled.settle()
-        _write(config, run, known, found, spooled, indexes, log)
+        _write(config, run, known, found, spooled, duplicates, log)
     return found
 
 
@@ -130,7 +128,7 @@ def _cut(
     config: CorpusConfig,
     found: Ingested,
     spooled: Spooled,
-    indexes: dict[str, Index],
+    duplicates: TextDuplicates,
     log: TextIO,
 ) -> None:
     """Spool the passages of a document; one that breaks half-way keeps those before."""
@@ -142,8 +140,7 @@ def _cut(
                 _skip(found, log, Skipped(document.source, "too_short", text[:80]))
                 continue
             spooled.add(draft, found.documents, document.source)
-            for index in indexes.values():
-                index.add(text)  # type: ignore[attr-defined]
+            duplicates.add(text)
     except BadDocument as exc:
         _skip(found, log, Skipped(document.source, exc.reason, exc.detail))
     except RecursionError:
@@ -159,7 +156,7 @@ def _write(
     known: NDArray[np.uint64],
     found: Ingested,
     spooled: Spooled,
-    indexes: dict[str, Index],
+    duplicates: TextDuplicates,
     log: TextIO,
 ) -> None:
     rows = bytearray()
@@ -167,7 +164,7 @@ def _write(
     codes: dict[str, int] = {}
     offset = 0
     with write_whole(run.passages) as file:
-        for place in _kept(spooled, config, known, indexes, found, log):
+        for place in _kept(spooled, config, known, duplicates, found, log):
             passage = spooled.passage(place)
             line = line_of(passage)
             file.write(line + "\n")
@@ -186,36 +183,27 @@ def _kept(
     spooled: Spooled,
     config: CorpusConfig,
     known: NDArray[np.uint64],
-    indexes: dict[str, Index],
+    duplicates: TextDuplicates,
     found: Ingested,
     log: TextIO,
 ) -> Iterator[int]:
     """The places of the passages that stay, those of the last time first."""
-    for place in spooled.order(known):
-        language = spooled.language(place)
-        if config.languages is not None and language not in config.languages:
+    order = spooled.order(known)
+    wanted = config.languages
+    spoken = [at for at in order if wanted is None or spooled.language(at) in wanted]
+    matches = duplicates.matches(spoken)
+    is_spoken = set(spoken)
+    for place in order:
+        if place not in is_spoken:
             source = spooled.passage(place).source
-            _skip(found, log, Skipped(source, "other_language", language))
-            continue
-        match = next(
-            ((name, hit) for name, index in indexes.items() if (hit := index.find(place))), None
-        )
-        if match is not None:
-            name, hit = match
-            passage, partner = spooled.passage(place), spooled.passage(hit.partner)
-            detail = f"{hit.score:.2f} {partner.source}: {passage.text[:80]}"
-            _skip(found, log, Skipped(passage.source, name, detail))
-            continue
-        for index in indexes.values():
-            index.keep(place)
-        yield place
-
-
-def _indexes(spooled: Spooled, near_threshold: float | None) -> dict[str, Index]:
-    indexes: dict[str, Index] = {"duplicate": ExactIndex()}
-    if near_threshold is not None:
-        indexes["near_duplicate"] = NearIndex(spooled.text, near_threshold)
-    return indexes
+            _skip(found, log, Skipped(source, "other_language", spooled.language(place)))
+        elif place in matches:
+            match = matches[place]
+            passage, partner = spooled.passage(place), spooled.passage(match.partner)
+            detail = f"{match.score:.2f} {partner.source}: {passage.text[:80]}"
+            _skip(found, log, Skipped(passage.source, match.reason, detail))
+        else:
+            yield place
 
 
 def _skip(found: Ingested, log: TextIO, skipped: Skipped) -> None:

@@ -6,7 +6,6 @@ side of others only by joining their groups, so a test set stays one while a run
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -19,6 +18,7 @@ from generator.dataset.source import Source, records_of
 from generator.recordfile import RecordFile
 from generator.records import Record, content_id
 from generator.text import normalise
+from generator.unionfind import Groups
 
 SimilarPairs = Callable[[Sequence[str], float], Iterator[tuple[int, int, float]]]
 
@@ -106,9 +106,9 @@ def _near_text(record: Record) -> str:
     return "\n".join(_counted_texts(record))[:MAX_NEAR_CHARS]
 
 
-def _exact_groups(source: Source) -> tuple[list[str], _Groups]:
+def _exact_groups(source: Source) -> tuple[list[str], Groups]:
     ids: list[str] = []
-    groups = _Groups()
+    groups = Groups()
     first_with: dict[int, int] = {}
     for index, record in enumerate(records_of(source)):
         ids.append(record.id)
@@ -153,24 +153,3 @@ def _choose(ids: Sequence[str], roots: Sequence[int], fraction: float, seed: int
 def _place(record_id: str, seed: int) -> float:
     """A number in [0, 1) that follows from the id and the seed."""
     return int(content_id(str(seed), record_id)[:12], 16) / 16**12
-
-
-class _Groups:
-    """Union-find over the numbers 0, 1, …; eight bytes each."""
-
-    def __init__(self) -> None:
-        self._parent = array("q")
-
-    def add(self) -> None:
-        self._parent.append(len(self._parent))
-
-    def root(self, index: int) -> int:
-        parent = self._parent
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]  # halves the path for the next look-up
-            index = parent[index]
-        return index
-
-    def join(self, left: int, right: int) -> None:
-        left, right = self.root(left), self.root(right)
-        self._parent[max(left, right)] = min(left, right)

@@ -3,26 +3,42 @@
     result = deduplicate(records)
     kept = [records[i] for i in result.kept]
 
-In one pass in order, whatever the kind: a record goes iff it duplicates an earlier one that stayed.
+`compare` finds for each record the most similar one before it, and `decide` applies thresholds:
+a record goes iff an earlier one is at least so similar, whether that one stayed or not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Literal, get_args
+from typing import get_args
 
-from generator.dedupe.exact import ExactIndex
-from generator.dedupe.greedy import Index, drop_duplicates
-from generator.dedupe.near import NearIndex, similar_pairs
+from generator.dedupe.compare import Compared, Field, Index, Measure, Measures, compare
+from generator.dedupe.decide import Verdicts, decide
+from generator.dedupe.near import similar_pairs
 from generator.dedupe.result import Deduped, Dropped
 from generator.records import Record
+from generator.shingles import Unit
 
-__all__ = ["NEAR_THRESHOLD", "Deduped", "Dropped", "Field", "deduplicate", "similar_pairs"]
-
-Field = Literal["query", "positive", "record"]
+__all__ = [
+    "NEAR_THRESHOLD",
+    "Compared",
+    "Deduped",
+    "Dropped",
+    "Field",
+    "Index",
+    "Measure",
+    "Measures",
+    "Verdicts",
+    "compare",
+    "decide",
+    "deduplicate",
+    "similar_pairs",
+]
 
 # Jaccard similarity of character 5-grams: about one word in ten changed.
 NEAR_THRESHOLD = 0.8
+# From where on similarities are looked for, so that thresholds above it see the same ones.
+FLOOR = 0.7
 
 
 def deduplicate(
@@ -31,7 +47,8 @@ def deduplicate(
     fields: Collection[Field] = ("query", "record"),
     near_threshold: float | None = NEAR_THRESHOLD,
     query_near_threshold: float | None = None,
-    known: Sequence[bool] = (),
+    unit: Unit = "characters",
+    rank: Callable[[Record], float] | None = None,
 ) -> Deduped:
     """Which records to keep, and why the others go.
 
@@ -43,59 +60,17 @@ def deduplicate(
     Of a record with a label, or of a passage that was given, the query alone is looked at: labels
     and such passages repeat by design.
 
-    `known` says of the first records, from an earlier pass, whether they are kept: the result is
-    about the others. `records` may be backed by a file: it is iterated once, then read by position
-    to verify.
+    With a `rank` the records of the highest rank come first, and stay. `records` may be backed by a
+    file: it is iterated once, then read by position to verify.
     """
     unknown = set(fields) - set(get_args(Field))
     if unknown:
         raise ValueError(f"fields are query, positive, record; not {', '.join(sorted(unknown))}")
-    exact = {name: ExactIndex() for name in get_args(Field) if name in fields}
-    near = _near_indexes(records, near_threshold, query_near_threshold)
-    for record in records:
-        for name, index in exact.items():
-            scope = () if name == "record" else (record.family, record.language)
-            index.add(_TEXTS[name](record), *scope)
-        for name, near_index in near.items():
-            near_index.add(_TEXTS[name](record))
-    indexes: dict[str, Index] = {f"{name}_duplicate": index for name, index in exact.items()}
-    indexes |= {f"{name}_near_duplicate": index for name, index in near.items()}
-    return drop_duplicates(len(records), indexes, known)
-
-
-def _near_indexes(
-    records: Sequence[Record], record_threshold: float | None, query_threshold: float | None
-) -> dict[str, NearIndex]:
-    thresholds = {"record": record_threshold, "query": query_threshold}
-    return {
-        name: NearIndex(_reader(records, _TEXTS[name]), threshold)
-        for name, threshold in thresholds.items()
-        if threshold is not None
+    wanted: dict[Measure, float | None] = {
+        "record_near": near_threshold,
+        "query_near": query_near_threshold,
     }
-
-
-def _reader(
-    records: Sequence[Record], text: Callable[[Record], str | None]
-) -> Callable[[int], str | None]:
-    return lambda item: text(records[item])
-
-
-def _query(record: Record) -> str | None:
-    return record.query
-
-
-def _positive(record: Record) -> str | None:
-    return record.positives[0].text if record.positives and record.label is None else None
-
-
-def _record(record: Record) -> str | None:
-    is_given = record.provenance.passage is not None
-    positive = None if is_given else _positive(record)
-    return record.query if positive is None else f"{record.query}\n{positive}"
-
-
-_TEXTS: dict[str, Callable[[Record], str | None]] = {
-    "query": _query,
-    "positive": _positive,
-    "record": _record,
-}
+    thresholds = {name: value for name, value in wanted.items() if value is not None}
+    floors = {name: min(value, FLOOR) for name, value in thresholds.items()}
+    compared = compare(records, Measures(fields, floors, unit, rank))
+    return decide(compared, thresholds).deduped()

@@ -1,21 +1,30 @@
-"""MinHash signatures cut into LSH bands (Broder 1997; Leskovec et al., MMDS, chapter 3).
+"""Texts → MinHash signatures, cut into LSH bands (Broder 1997; Leskovec et al., MMDS, chapter 3).
 
 Two texts of Jaccard similarity s agree in one hash with probability s, so they share at least one
-of b bands of r hashes with probability 1 - (1 - s**r)**b. Only the bands' keys are kept.
+of b bands of r hashes with probability 1 - (1 - s**r)**b. Kept are a key a band, and the low byte
+of each hash, by whose agreement a similarity is estimated.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from rensa import RMinHash
 
-from generator.text import SHINGLE_CHARS, Hashes, ngram_hashes, normalise
+from generator.shingles import Unit, shingle_rows
+from generator.text import Hashes, normalise
 
-PERMUTATIONS = 96
-# Pairs exactly at the threshold become candidates this often; more similar ones more often.
-RECALL_AT_THRESHOLD = 0.992
+PERMUTATIONS = 128
+# Pairs exactly at the floor become candidates this often; more similar ones more often.
+RECALL_AT_FLOOR = 0.92
+_SEED = 20240131
+_BLOCK_CHARS = 1 << 16  # hashed at once: what stays in the processor's cache
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+Keys = NDArray[np.uint32]
+LowBytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,61 +39,86 @@ class Bands:
         return float(1 - (1 - similarity**self.rows) ** self.count)
 
 
-def bands_for(threshold: float) -> Bands:
-    """The widest bands (fewest false candidates) that still find pairs at the threshold."""
+def bands_for(floor: float) -> Bands:
+    """The widest bands (fewest false candidates) that still find pairs at the floor."""
     for rows in range(PERMUTATIONS, 1, -1):
         bands = Bands(PERMUTATIONS // rows, rows)
-        if bands.recall(threshold) >= RECALL_AT_THRESHOLD:
+        if bands.recall(floor) >= RECALL_AT_FLOOR:
             return bands
     return Bands(PERMUTATIONS, 1)
 
 
-# Fixed, so that a signature is the same in every run. An odd factor permutes the 32-bit integers;
-# no offset is added: the hashes are random already, and it would double the time.
-_GENERATOR = np.random.Generator(np.random.PCG64(20240131))
-_FACTORS = (_GENERATOR.integers(0, 2**31, (PERMUTATIONS, 1)) * 2 + 1).astype(np.uint32)
-_MIX = np.uint64(0x9E3779B97F4A7C15)
-# Texts go through in blocks that stay in the processor's cache (100 kB each).
-_BLOCK = 256
+def fewest_equal(floor: float) -> int:
+    """How many bytes of two signatures are equal at least, when the texts reach the floor.
 
-NO_KEY = np.uint64(0)
-
-
-def sketch(text: str, bands: Bands) -> tuple[Hashes, NDArray[np.uint8]]:
-    """One 64-bit key a band, and the low byte of each hash of the signature (see `fewest_equal`).
-
-    The keys are all `NO_KEY` for a text without letters, which resembles nothing.
+    Three standard deviations below the mean: a pair at the floor has fewer once in 700.
     """
-    hashes = ngram_hashes(normalise(text), SHINGLE_CHARS)
-    if hashes.size == 0:
-        return np.full(bands.count, NO_KEY), np.zeros(PERMUTATIONS, dtype=np.uint8)
-    signature = _signature(hashes)
-    return _band_keys(signature, bands), signature.astype(np.uint8)
+    mean = PERMUTATIONS * floor
+    return max(0, int(mean - 3 * (mean * (1 - floor)) ** 0.5))
 
 
-def fewest_equal(threshold: float) -> int:
-    """How many bytes of two sketches are equal at least, when the texts reach the threshold.
+@dataclass(slots=True)
+class Sketches:
+    """Keys [texts, bands] and low bytes [texts, 128] of texts that are added one after another.
 
-    Three standard deviations below the mean: a pair at the threshold has fewer once in 700.
+    A text without letters is `empty`, and resembles nothing.
     """
-    mean = PERMUTATIONS * threshold
-    return max(0, int(mean - 3 * (mean * (1 - threshold)) ** 0.5))
+
+    bands: Bands
+    unit: Unit = "characters"
+    _keys: list[Keys] = field(default_factory=list)
+    _low_bytes: list[LowBytes] = field(default_factory=list)
+    _empty: list[NDArray[np.bool_]] = field(default_factory=list)
+    _waiting: list[str] = field(default_factory=list)
+    _chars: int = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._empty)) + len(self._waiting)
+
+    def add(self, text: str | None) -> None:
+        """The next text; `None` resembles nothing."""
+        normal = normalise(text or "")
+        self._waiting.append(normal)
+        self._chars += len(normal)
+        if self._chars >= _BLOCK_CHARS or len(self._waiting) >= _BLOCK_CHARS >> 4:
+            self._hash_waiting()
+
+    def finished(self) -> tuple[Keys, LowBytes, NDArray[np.bool_]]:
+        """Keys, low bytes, and which texts are empty."""
+        self._hash_waiting()
+        if not self._empty:
+            none = np.empty((0, 0))
+            return none.astype(np.uint32), none.astype(np.uint8), np.empty(0, dtype=np.bool_)
+        self._keys = [np.concatenate(self._keys)]
+        self._low_bytes = [np.concatenate(self._low_bytes)]
+        self._empty = [np.concatenate(self._empty)]
+        return self._keys[0], self._low_bytes[0], self._empty[0]
+
+    def _hash_waiting(self) -> None:
+        if self._waiting:
+            hashes, offsets = shingle_rows(self._waiting, self.unit)
+            values = signatures(hashes, offsets)
+            self._keys.append(_band_keys(values, self.bands))
+            self._low_bytes.append(values.astype(np.uint8))
+            self._empty.append(offsets[1:] == offsets[:-1])
+            self._waiting, self._chars = [], 0
 
 
-def _band_keys(signature: NDArray[np.uint32], bands: Bands) -> Hashes:
-    rows = signature[: bands.count * bands.rows].reshape(bands.count, bands.rows)
-    keys = np.arange(1, bands.count + 1, dtype=np.uint64)
-    for column in rows.T:
-        keys = (keys ^ column) * _MIX
+def signatures(hashes: Hashes, offsets: Hashes) -> NDArray[np.uint32]:
+    """MinHash signatures [texts, 128] by Fast Similarity Sketching (arXiv 1704.04370).
+
+    The shingles of text i are `hashes[offsets[i]:offsets[i + 1]]`; copies of one change nothing.
+    """
+    mixed = hashes * _MIX
+    mixed ^= mixed >> np.uint64(32)
+    found = RMinHash.digest_matrix_from_flat_token_hashes(mixed, offsets, PERMUTATIONS, _SEED)
+    return np.array(found.to_rows(), dtype=np.uint32).reshape(-1, PERMUTATIONS)
+
+
+def _band_keys(values: NDArray[np.uint32], bands: Bands) -> Keys:
+    rows = values[:, : bands.count * bands.rows].reshape(-1, bands.count, bands.rows)
+    keys = np.zeros(rows.shape[:2], dtype=np.uint64)
+    for row in range(bands.rows):
+        keys = (keys ^ rows[:, :, row]) * _MIX
         keys ^= keys >> np.uint64(29)
-    return keys
-
-
-def _signature(hashes: Hashes) -> NDArray[np.uint32]:
-    """The smallest value of each permutation over the set (copies in it change nothing)."""
-    values = hashes.astype(np.uint32)
-    smallest = np.full(PERMUTATIONS, 2**32 - 1, dtype=np.uint32)
-    for start in range(0, values.size, _BLOCK):
-        permuted = values[start : start + _BLOCK] * _FACTORS
-        np.minimum(smallest, permuted.min(axis=1), out=smallest)
-    return smallest
+    return (keys >> np.uint64(32)).astype(np.uint32)

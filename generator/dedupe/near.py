@@ -1,131 +1,147 @@
-"""Near-duplicates: Jaccard similarity of character 5-grams at or above a threshold.
+"""Near-duplicates: of each text the most similar one before it, by Jaccard similarity of shingles.
 
 MinHash and LSH only propose pairs; each is verified on the texts, so a score is exact and no
-dissimilar text is ever dropped. A pair at the threshold is missed with probability < 1 %.
+dissimilar text is ever taken for a duplicate. What is similar to an earlier text at `floor` is
+found with probability 0.92, and at `floor` + 0.03 with 0.96.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from generator.dedupe.greedy import Match
-from generator.dedupe.minhash import NO_KEY, PERMUTATIONS, bands_for, fewest_equal, sketch
-from generator.text import Hashes, jaccard, shingles
+from generator.dedupe.buckets import (
+    WINDOW,
+    Bucket,
+    Buckets,
+    Crowd,
+    Limit,
+    Places,
+)
+from generator.dedupe.minhash import Sketches, bands_for, fewest_equal
+from generator.dedupe.similar import NOBODY, Similar
+from generator.shingles import Unit, shingle_set
+from generator.text import Hashes, jaccard
+from generator.unionfind import Groups
 
-_NONE = -1
-# Sets of 5-grams kept at hand while verifying: about 7 kB each for a text of 150 words.
-_CACHED_SETS = 2048
+# Of the partners that an item might have, how many are read that stay whenever a given one stays.
+_READ = 4
+_PAIRS_READ = 16  # to join what is similar, where scores are not known
+_CACHE_BYTES = 1 << 28
+
+TextOf = Callable[[int], str | None]
 
 
 class NearIndex:
-    """Finds kept items above the threshold.
+    """Texts that are added one after another, to be compared in any order.
 
-    `text_of(item)` reads a text again, and is called only to verify. Every item is added before the
-    first is looked for. An item takes 12 bytes a band and 96 more: 288 at threshold 0.8.
+    `text_of(item)` reads a text again, and is called only to verify. An item takes 12 bytes a band,
+    and 128 more: 380 at floor 0.7.
     """
 
-    def __init__(self, text_of: Callable[[int], str | None], threshold: float) -> None:
-        self.threshold = threshold
-        self._bands = bands_for(threshold)
-        self._fewest_equal = fewest_equal(threshold)
-        self._keys = array("Q")
-        self._sketches = bytearray()
-        self._chains: _Chains | None = None
-        self._shingles = lru_cache(maxsize=_CACHED_SETS)(lambda item: shingles(text_of(item) or ""))
+    def __init__(self, text_of: TextOf, floor: float, unit: Unit = "characters") -> None:
+        self.floor = floor
+        self._sketches = Sketches(bands_for(floor), unit)
+        self._shingles = _ShingleCache(lambda item: shingle_set(text_of(item) or "", unit))
 
     def add(self, text: str | None) -> None:
         """The next item; `None` resembles nothing."""
-        keys, low_bytes = sketch(text or "", self._bands)
-        self._keys.frombytes(keys.tobytes())
-        self._sketches += low_bytes.tobytes()
+        self._sketches.add(text)
 
-    def find(self, item: int) -> Match | None:
-        """The earliest kept item that this one resembles."""
-        return next(self.matches(item), None)
+    def nearest(self, order: Places, known: Similar | None = None) -> Similar:
+        """Of each item of `order`: the most similar one before it, where one reaches the floor.
 
-    def matches(self, item: int) -> Iterator[Match]:
-        """All kept items that this one resembles, in order."""
-        for partner in self._likely(item, self._candidates().of(item)):
-            score = self._similarity(item, partner)
-            if score >= self.threshold:
-                yield Match(partner, score)
-
-    def keep(self, item: int) -> None:
-        """Later items may resemble this one."""
-        self._candidates().keep(item)
-
-    def _likely(self, item: int, candidates: list[int]) -> list[int]:
-        """The candidates whose sketches do not rule the threshold out: far cheaper than texts."""
-        if not candidates:
-            return []
-        sketches = np.frombuffer(self._sketches, dtype=np.uint8).reshape(-1, PERMUTATIONS)
-        of = np.array(candidates)
-        found: list[int] = of[
-            (sketches[of] == sketches[item]).sum(axis=1) >= self._fewest_equal
-        ].tolist()
+        Partners are places in `order`, as are the rows. What is `known` of the first places is not
+        looked for again.
+        """
+        found = Similar.none(len(order))
+        start = found.take(known) if known else 0
+        crowds: dict[Bucket, Crowd] = {}
+        fewest, buckets = fewest_equal(self.floor), self._buckets(order)
+        for likely in buckets.likely(fewest, start):
+            crowded = buckets.crowded(likely.item)
+            for bucket, rank in crowded:
+                if bucket not in crowds:
+                    crowds[bucket] = Crowd(buckets.members(bucket, rank), found.scores)
+            others = [crowds[bucket].items for bucket, _ in crowded]
+            partners = buckets.by_likelihood(likely, others, fewest)
+            self._settle(likely.item, partners, order, found)
+            for bucket, _ in crowded:
+                crowds[bucket].add(likely.item, float(found.scores[likely.item]))
         return found
 
+    def pairs(self) -> Iterator[tuple[int, int, float]]:
+        """Pairs (i, j, Jaccard), i < j, at or above the floor: enough to join all that are similar.
+
+        A pair that the ones before it have joined is left out.
+        """
+        fewest, buckets = fewest_equal(self.floor), self._buckets(np.arange(len(self._sketches)))
+        groups = Groups(len(self._sketches))
+        for likely in buckets.likely(fewest):
+            item, read = likely.item, 0
+            others = [buckets.members(*place)[-WINDOW:] for place in buckets.crowded(item)]
+            for partner in buckets.by_likelihood(likely, others, fewest):
+                if groups.root(partner) == groups.root(item):
+                    continue
+                score = self._similarity(partner, item)
+                if score >= self.floor:
+                    groups.join(partner, item)
+                    yield partner, item, score
+                read += 1
+                if read == _PAIRS_READ:
+                    break
+
+    def _settle(self, item: int, partners: Iterable[int], order: Places, found: Similar) -> None:
+        """Read the likeliest partners, and note the best."""
+        limit, best, nearest = Limit(_READ), 0.0, NOBODY
+        for partner in partners:
+            if not limit.allows(float(found.scores[partner])):
+                continue
+            score = self._similarity(int(order[partner]), int(order[item]))
+            if score > best or (score == best and partner < nearest):
+                best, nearest = score, partner
+            if best == 1:
+                break
+        if best >= self.floor:
+            found.partners[item], found.scores[item] = nearest, best
+
     def _similarity(self, first: int, second: int) -> float:
-        return jaccard(self._shingles(first), self._shingles(second))
+        return jaccard(self._shingles[first], self._shingles[second])
 
-    def _candidates(self) -> _Chains:
-        if self._chains is None:
-            keys = np.frombuffer(self._keys, dtype=np.uint64).reshape(-1, self._bands.count)
-            groups = np.stack([_groups(column) for column in keys.T], axis=1)
-            self._keys = array("Q")  # the groups say it all in half the space
-            self._chains = _Chains(groups)
-        return self._chains
+    def _buckets(self, order: Places) -> Buckets:
+        keys, low_bytes, empty = self._sketches.finished()
+        if len(order) == len(keys) and (order == np.arange(len(keys))).all():
+            return Buckets(keys, low_bytes, empty)  # no copy
+        return Buckets(keys[order], low_bytes[order], empty[order])
 
 
-class _Chains:
-    """Kept items by shared band: each (item, band) points at the last kept one before it."""
+class _ShingleCache:
+    """Sets of shingles of the texts read last, up to 256 MB."""
 
-    def __init__(self, groups: NDArray[np.int32]) -> None:
-        self._groups = groups
-        self._is_alone = (groups == _NONE).all(axis=1)
-        self._older = np.full(groups.shape, _NONE, dtype=np.int32)
-        self._newest = np.full(groups.shape, _NONE, dtype=np.int32)
+    def __init__(self, read: Callable[[int], Hashes]) -> None:
+        self._read = read
+        self._held: OrderedDict[int, Hashes] = OrderedDict()
+        self._bytes = 0
 
-    def of(self, item: int) -> list[int]:
-        if self._is_alone[item]:
-            return []
-        found: set[int] = set()
-        for band, group in enumerate(self._groups[item].tolist()):
-            kept = int(self._newest[group, band]) if group != _NONE else _NONE
-            while kept != _NONE:
-                found.add(kept)
-                kept = int(self._older[kept, band])
-        return sorted(found)
-
-    def keep(self, item: int) -> None:
-        if self._is_alone[item]:
-            return
-        for band, group in enumerate(self._groups[item].tolist()):
-            if group != _NONE:
-                self._older[item, band] = self._newest[group, band]
-                self._newest[group, band] = item
-
-
-def _groups(keys: Hashes) -> NDArray[np.int32]:
-    """For each item the number of its group of equal keys; -1 where no other has its key."""
-    _, groups, sizes = np.unique(keys, return_inverse=True, return_counts=True)
-    is_single = (sizes[groups] == 1) | (keys == NO_KEY)
-    return np.where(is_single, _NONE, groups).astype(np.int32)
+    def __getitem__(self, item: int) -> Hashes:
+        if item in self._held:
+            self._held.move_to_end(item)
+            return self._held[item]
+        hashes = self._held[item] = self._read(item)
+        self._bytes += hashes.nbytes
+        while self._bytes > _CACHE_BYTES and len(self._held) > 2:
+            self._bytes -= self._held.popitem(last=False)[1].nbytes
+        return hashes
 
 
 def similar_pairs(texts: Sequence[str], threshold: float) -> Iterator[tuple[int, int, float]]:
-    """All pairs (i, j, Jaccard) with i < j at or above the threshold, ordered by j, then i.
+    """Pairs (i, j, Jaccard), i < j, at or above the threshold, ordered by j: see `NearIndex.pairs`.
 
     `texts` may be backed by a file: it is iterated once, then read by position to verify.
     """
     index = NearIndex(texts.__getitem__, threshold)
     for text in texts:
         index.add(text)
-    for item in range(len(texts)):
-        yield from ((match.partner, item, match.score) for match in index.matches(item))
-        index.keep(item)
+    yield from index.pairs()

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """An item that duplicates `partner`, an earlier item that was kept.
+    """An item that duplicates `partner`, the most similar of the items before it.
 
-    `score` is the Jaccard similarity of the two (1.0 for an exact duplicate).
+    `score` is their similarity: Jaccard's, a cosine, 1.0 for an exact duplicate. The partner may
+    have gone itself, for one before it; `stays` is the item at the end of that chain.
     """
 
     index: int
     partner: int
     reason: str
     score: float
+    stays: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,11 @@ class PartialVectors:
         self._rows = _mapped(folder / "vectors.bin", np.float32, shape)
         self._known = _mapped(known, np.bool_, (count,))
 
+    @property
+    def encoded(self) -> int:
+        """How many rows are known."""
+        return int(np.count_nonzero(self._known))
+
     def rows(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Vectors [indices, dim]; those that are not known yet are encoded first."""
         new = np.unique(indices[~self._known[indices]])

@@ -108,3 +108,24 @@ def test_dedupe_refuses_a_line_that_is_no_record(trine: Trine, mine: Path, tmp_p
     assert ended.code == 2
     assert "item 4 is not a record" in ended.err
     assert not (tmp_path / "out" / "records.jsonl").exists()
+
+
+def test_show_tells_what_a_dropped_record_resembles(
+    trine: Trine, mine: Path, tmp_path: Path
+) -> None:
+    """The partner's texts stand under it, whether it stayed or not."""
+    first, again, _ = mine.read_text().splitlines()
+    text = "A river carries sand and stones down to the sea."
+    near = make_record(
+        family="pairs", task="Find it.", language="en", query="what do rivers carry then",
+        positives=(text,),
+    )  # fmt: skip
+    mine.write_text("\n".join([first, again, to_json(near)]) + "\n")
+    near_threshold = ("--set", "dedupe.near_threshold=0.5")
+    assert trine("dedupe", mine, "-o", tmp_path / "out", *near_threshold).code == 0
+    ended = trine("show", tmp_path / "out" / "rejected.jsonl", "--rejected")
+    assert "dedupe: query_duplicate (1.000 to " in ended.out
+    shown = ended.out[ended.out.index("record_near_duplicate") :]
+    assert shown.index(text) < shown.index("like") < shown.index("stones to the sea")
+    clusters = rows(tmp_path / "out" / "clusters.jsonl")
+    assert [len(cluster["dropped"]) for cluster in clusters] == [2]  # type: ignore[arg-type]
