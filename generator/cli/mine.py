@@ -94,6 +94,9 @@ def _print(mined: Mined, place: Path, *, as_json: bool) -> None:
     if not mined.teacher:
         note = "no teacher, so no positive-aware cut: --encoder or --teacher gives one"
         click.echo(f"note: {note}", err=True)
+    elif mined.short > mined.records / 2:
+        note = "most records got fewer: a higher mine.rank_max, or mine.percent, leaves more"
+        click.echo(f"note: {note}", err=True)
     click.echo(
         f"{mined.decisions['negative']:,} negatives for {mined.records:,} records of "
         f"{mined.texts:,} texts in {place}; {mined.short:,} records got fewer than {mined.wanted}",
