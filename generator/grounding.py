@@ -36,6 +36,7 @@ _OPENS = {"sections": OPENS_SECTION, "documents": OPENS_DOCUMENT}
 _FOCUS_WORDS = (6, 45)
 _LETTER_SHARE = 0.6  # of a sentence's characters: below, it is code or a table
 # What begins so speaks of something that the sentence does not name.
+_MARK = re.compile(r"^(?:[-*•・]|\d+[.)]) +")
 _POINTS_BACK = re.compile(
     r"(?:He|She|It|They|This|That|These|Those|His|Her|Its|Their|There|Such|Here|Both|However|But|"
     r"Thus|So|And|Then|Also)\b|[a-z]"
@@ -184,14 +185,16 @@ def _seen(passage: Passage, focus: str) -> dict[str, str]:
 
 
 def _telling(text: str) -> list[tuple[str, int]]:
-    """The sentences that a question may be about, with 1 for those that point back at others."""
+    """The sentences that a question may be about, with 1 for those that lean on others."""
     found = []
     low, high = _FOCUS_WORDS
     for paragraph in text.split("\n\n"):
-        for sentence in sentences(paragraph.replace("\n", " ")):
+        for whole in sentences(paragraph.replace("\n", " ")):
+            sentence = _MARK.sub("", whole)
             letters = letter_count(sentence) / max(1, len(sentence))
             if low <= word_count(sentence) <= high and letters >= _LETTER_SHARE:
-                found.append((sentence, int(_POINTS_BACK.match(sentence) is not None)))
+                leans = _POINTS_BACK.match(sentence) is not None or sentence.endswith((":", "："))
+                found.append((sentence, int(leans)))
     return found or [(" ".join(text.split())[:300], 0)]
 
 

@@ -18,11 +18,11 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from generator.config import apply_overrides, find_recipe
-from generator.errors import ConfigError, InputError
+from generator.errors import ConfigError
 from generator.families import Frozen
 from generator.mineconfig import MineConfig
 from generator.mining import Mined, Progress, mine_file
-from generator.recordfile import write_whole
+from generator.recordfile import records_in, write_whole
 from generator.records import content_id
 from generator.runs import file_hash
 from generator.taxonomy import validation_problems
@@ -96,9 +96,7 @@ def iterate(
 
     A finished round is not done again while data and configuration stay. Raises UserError.
     """
-    records = source / "records.jsonl" if source.is_dir() else source
-    if not records.is_file():
-        raise InputError(f"{source}: no records", hint="trine import, or trine generate, first")
+    records = records_in(source)
     key, model, rounds = file_hash(records), None, []
     for number in range(1, config.rounds + 1):
         folder = output / f"round-{number}"

@@ -119,10 +119,14 @@ class _Opener:
         if name == "random":
             return RandomSource(self._pool.searchable, config.seed)
         if name == "bm25":
-            return BM25Source(self._pool, config.language)
+            return self._bm25()
         if name == "dense":
             return self._dense()
-        return HybridSource(BM25Source(self._pool, config.language), self._dense())
+        return HybridSource(self._bm25(), self._dense())
+
+    def _bm25(self) -> BM25Source:
+        indexing = partial(self._progress, "indexed")
+        return BM25Source(self._pool, self._config.language, progress=indexing)
 
     def _dense(self) -> DenseSource:
         assert self._config.encoder is not None  # noqa: S101 - MineConfig holds to it
@@ -148,7 +152,9 @@ class _Opener:
     def embed_queries(self) -> Callable[[Sequence[Record]], NDArray[np.float32]] | None:
         if self._encoder is None:
             return None
-        return partial(_embed_queries, self._encoder, self._config.use_task)
+        return partial(
+            _embed_queries, self._encoder, self._config.use_task, progress=self._progress
+        )
 
     def teacher(self, llm: ModelConfig | None) -> Teacher | None:
         name = self._config.teacher_name
@@ -197,15 +203,17 @@ def _own_vectors(asked: Asked) -> NDArray[np.float32]:
 
 
 def _embed_queries(
-    encoder: Encoder, use_task: bool | None, records: Sequence[Record]
-) -> NDArray[np.float32]:
+    encoder: Encoder, use_task: bool | None, records: Sequence[Record],
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:  # fmt: skip
     """The queries' vectors, each under its own record's instruction where that is wanted."""
     wanted = isinstance(encoder, TrainedEncoder) if use_task is None else use_task
     tasks = [record.task if wanted else None for record in records]
     found: NDArray[np.float32] | None = None
     for task in dict.fromkeys(tasks):
         places = [place for place, own in enumerate(tasks) if own == task]
-        vectors = embed(encoder, [records[place].query for place in places], "query", task)
+        asked = [records[place].query for place in places]
+        vectors = embed(encoder, asked, "query", task, progress)
         if found is None:
             found = np.empty((len(records), vectors.shape[1]), dtype=np.float32)
         found[places] = vectors

@@ -139,6 +139,7 @@ def _pool(records: RecordFile, source: Path, config: MineConfig, work: Path) -> 
         texts, _texts(records), work / "pool", key=content_id(corpus_key, file_hash(source))
     )
     if not pool.searchable:
+        pool.close()
         raise InputError(f"{config.corpus or source}: no text to mine", hint="give --corpus")
     return pool, corpus_key
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from generator.errors import InputError, RunError
 from generator.records import Line, Record, Rejected, from_json
 
+RECORDS = "records.jsonl"
 _FIELDS = "see docs/records.md for the fields"
 
 
@@ -64,6 +65,21 @@ class RecordFile(Sequence[Record]):
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def records_in(path: Path) -> Path:
+    """The file of records that a path names: itself, or `records.jsonl` in a folder.
+
+    Raises InputError for a folder without one.
+    """
+    if not path.is_dir():
+        return path
+    if not (path / RECORDS).is_file():
+        raise InputError(
+            f"{path}: no run here, and no {RECORDS}",
+            hint="trine run -c recipes/… makes one, trine import makes records of your own pairs",
+        )
+    return path / RECORDS
 
 
 def read_lines(kind: type[Line], path: Path, start: int = 0) -> Iterator[Line]:

@@ -189,6 +189,11 @@ class RunFolder:
         return content
 
 
+def is_run(path: Path) -> bool:
+    """Whether a run lives in this folder; a folder of imported or mined records is none."""
+    return RunFolder(path).manifest.is_file()
+
+
 def existing_run(path: Path) -> RunFolder:
     """The run at `path`, to read. Raises RunError where there is none."""
     run = RunFolder(path)

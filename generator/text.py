@@ -243,3 +243,14 @@ def jaccard(first: Hashes, second: Hashes) -> float:
     """Jaccard similarity of two sorted, distinct arrays, 0 to 1; 0 where either is empty."""
     common = shared(first, second)
     return common / (first.size + second.size - common) if common else 0.0
+
+
+def clock(seconds: float) -> str:
+    """Seconds as a reader says them: `42s`, `3m10s`, `2h05m`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02}s"
+    return f"{minutes // 60}h{minutes % 60:02}m"

@@ -111,6 +111,20 @@ def test_lines_of_japanese_are_joined_without_a_space() -> None:
 # -- HTML
 
 
+@pytest.mark.parametrize(
+    ("tag", "left"),
+    [
+        ('<Listing number="4-2" caption="A `Vec<T>` that grows">', ""),
+        ("<img alt='a > b' src=x>", ""),
+        ('<p title="not closed>', ""),
+    ],
+)
+def test_a_tag_ends_behind_its_quotation_marks(tag: str, left: str) -> None:
+    """An angle bracket in an attribute is none of the text; what is broken goes up to the first."""
+    found = [block.text for block in markdown.blocks(f"Before.\n\n{tag}\n\nBehind.")]
+    assert found == ["Before.", *([left] if left else []), "Behind."]
+
+
 def test_html_keeps_the_main_part() -> None:
     """Menus, footers, scripts and buttons go; headings, lists, tables, code stay."""
     page = (

@@ -296,3 +296,17 @@ def test_a_japanese_sentence_that_points_back_comes_last(tmp_path: Path, plan: M
     found = [made.passage_variables(draw)["focus"] for draw in made.draws()]
     assert set(found[:2]) == set(JAPANESE)
     assert found[2].startswith("その場合")
+
+
+def test_a_sentence_that_leads_to_what_follows_comes_last(tmp_path: Path, plan: MakePlan) -> None:
+    """A colon at its end leans on the next one; the mark of a list item is none of its words."""
+    path = tmp_path / "d.md"
+    path.write_text(
+        "# Hives\n\nOpen the hive in the early evening by doing what is written here:\n\n"
+        "- Blow some smoke into the entrance of the hive, and wait for a minute.\n",
+        encoding="utf-8",
+    )
+    made = plan("sentence-passage", **{"corpus.paths": str(path), "corpus.min_tokens": 1})
+    found = [made.passage_variables(draw)["focus"] for draw in made.draws()]
+    assert found[0] == "Blow some smoke into the entrance of the hive, and wait for a minute."
+    assert found[1].endswith("here:")

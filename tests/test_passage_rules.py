@@ -62,6 +62,15 @@ def test_a_query_points_at_no_text(query: str, points: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "points"),
+    [("Honey bee > Colony size", True), ("honey bee > colony", True), ("wasps > bees", False)],
+)
+def test_a_query_is_no_title_path(query: str, points: bool) -> None:
+    """Titles in a row are how trine frames a passage; nobody types them so."""
+    assert (reason("points_at_text", query) == "query_points_at_text") == points
+
+
+@pytest.mark.parametrize(
     ("query", "expected"),
     [
         ("How does it work?", "query_vague"),

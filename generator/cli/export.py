@@ -10,7 +10,8 @@ from generator import pipeline
 from generator.cli.options import config_of_run
 from generator.dataset.exports import FORMATS, ExportOptions, export
 from generator.errors import InputError
-from generator.runs import existing_run
+from generator.recordfile import records_in
+from generator.runs import is_run
 
 
 @click.command("export")
@@ -29,7 +30,7 @@ def command(
     instruction: bool,
     overrides: tuple[str, ...],
 ) -> None:
-    """Write the records of SOURCE (a run's folder, or a JSONL file) in a format.
+    """Write the records of SOURCE (a run's folder, a folder or file of records) in a format.
 
     Without --format and -o, a run's own `dataset/` folder, statistics and card are made again.
 
@@ -37,12 +38,11 @@ def command(
       trine export outputs/quickstart --format sentence-transformers -o triplets
     """  # noqa: D301 - \b keeps click from folding the lines
     if output is None:
-        if format_name != "trine" or not source.is_dir():
+        if format_name != "trine" or not is_run(source):
             raise InputError("no output folder", hint=f"trine export {source} … -o FOLDER")
         pipeline.describe_run(config_of_run(source, overrides))
         click.echo(f"wrote {source / 'dataset'}", err=True)
         return
-    records = existing_run(source).records if source.is_dir() else source
-    counts = export(records, output, format_name, ExportOptions(instruction=instruction))
+    counts = export(records_in(source), output, format_name, ExportOptions(instruction=instruction))
     for name, rows in counts.items():
         click.echo(f"{rows:8,}  {output / name}", err=True)

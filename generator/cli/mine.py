@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from generator.cli.models import progress_line
-from generator.cli.options import config_from, config_of_run, options
-from generator.errors import InputError
+from generator.cli.options import config_from, config_of_run, options, other_folder
+from generator.runs import is_run
 
 if TYPE_CHECKING:
     from generator.config import RunConfig
@@ -55,12 +55,12 @@ def command(
     """  # noqa: D301 - \b keeps click from folding the lines
     keys = {f"mine.{name}": value for name, value in {"source": source_name, **flags}.items()}
     given = [f"{key}={value}" for key, value in keys.items() if value is not None]
-    is_run = (source / "run.yaml").is_file() and output is None
-    if is_run:
+    in_run = is_run(source) and output is None
+    if in_run:
         config = config_of_run(source, (*given, *overrides))
     else:
         config = config_from(recipe=recipe, overrides=(*given, *overrides))
-    mined = _on_run(config, quiet=quiet) if is_run else _on_file(source, output, config, quiet)
+    mined = _on_run(config, quiet=quiet) if in_run else _on_file(source, output, config, quiet)
     _print(mined, output or source, as_json=as_json)
 
 
@@ -75,15 +75,13 @@ def _on_run(config: RunConfig, *, quiet: bool) -> Mined:
 def _on_file(source: Path, output: Path | None, config: RunConfig, quiet: bool) -> Mined:
     from generator.mineconfig import MineConfig  # noqa: PLC0415 - `--help` needs no pydantic
     from generator.mining import mine_file  # noqa: PLC0415 - nor numpy
+    from generator.recordfile import records_in  # noqa: PLC0415 - nor records
 
-    if output is None:
-        raise InputError("no output folder", hint=f"trine mine {source} -o FOLDER")
-    records = source / "records.jsonl" if source.is_dir() else source
-    if records.resolve() == (output / "records.jsonl").resolve():
-        raise InputError(f"{records}: would be replaced", hint="another folder with -o")
+    records = records_in(source)
+    folder = other_folder(records, output, "mine")
     progress = progress_line(quiet=quiet, doing="mine: ")
     return mine_file(
-        records, output, config.mine or MineConfig(), llm=config.llm, progress=progress
+        records, folder, config.mine or MineConfig(), llm=config.llm, progress=progress
     )
 
 
@@ -95,6 +93,9 @@ def _print(mined: Mined, place: Path, *, as_json: bool) -> None:
         click.echo(f"{number:10,}  {name}", err=True)
     if not mined.teacher:
         note = "no teacher, so no positive-aware cut: --encoder or --teacher gives one"
+        click.echo(f"note: {note}", err=True)
+    elif mined.short > mined.records / 2:
+        note = "most records got fewer: a higher mine.rank_max, or mine.percent, leaves more"
         click.echo(f"note: {note}", err=True)
     click.echo(
         f"{mined.decisions['negative']:,} negatives for {mined.records:,} records of "

@@ -10,6 +10,7 @@ import click
 
 from generator.config import RunConfig, load_config, validated
 from generator.errors import InputError
+from generator.recordfile import RECORDS
 from generator.runs import RunFolder, existing_run
 
 Decorator = Callable[[Any], Any]
@@ -84,6 +85,15 @@ def config_of_run(folder: Path, overrides: tuple[str, ...]) -> RunConfig:
         raise InputError(f"{run.manifest}: holds no configuration", hint="trine run -c … -o …")
     base = load_config(None, overrides, environ={}, **_flat(stored))
     return validated({**base.model_dump(), "output": folder}, str(run.manifest))
+
+
+def other_folder(records: Path, output: Path | None, verb: str) -> Path:
+    """The folder of `-o`: given, and another one than that of the records."""
+    if output is None:
+        raise InputError("no output folder", hint=f"trine {verb} {records} -o FOLDER")
+    if records.resolve() == (output / RECORDS).resolve():
+        raise InputError(f"{records}: would be replaced", hint="another folder with -o")
+    return output
 
 
 def _flat(stored: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Self
 import click
 
 from generator.llm.pool import Traffic
+from generator.text import clock
 
 _PLAIN_EVERY_S = 20.0
 _LIVE_EVERY_S = 0.2
@@ -64,8 +65,11 @@ class ProgressLine:
             click.echo(f"note: {message}", err=True)
 
     def status(self, line: str) -> None:
-        """Show this line of a stage, now or at its next turn."""
-        self._status = line
+        """Show this line of a stage at its next turn; on a terminal the first one at once."""
+        is_first, self._status = not self._status, line
+        if is_first and self._live:
+            self._shown = time.monotonic()
+            self._show()
         self._show_now_and_then()
 
     def _show_now_and_then(self) -> None:
@@ -122,14 +126,3 @@ class ProgressLine:
     def _clear(self) -> None:
         if self._live and self._width:
             click.echo("\r" + " " * self._width + "\r", nl=False, err=True)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as a reader says them: `42s`, `3m10s`, `2h05m`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes}m{rest:02}s"
-    return f"{minutes // 60}h{minutes % 60:02}m"

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from generator.partners import find_records
-from generator.recordfile import read_lines
+from generator.recordfile import RECORDS, read_lines
 from generator.records import Record, Rejected, to_json
-from generator.runs import existing_run
+from generator.runs import RunFolder, existing_run
 
 
 @click.command("show")
@@ -34,7 +34,7 @@ def command(
     count: int,
     as_json: bool,
 ) -> None:
-    """Print records of SOURCE: a run's folder, or a JSONL file of records.
+    """Print records of SOURCE: a run's folder, or a folder or JSONL file of records.
 
     \b
       trine show outputs/quickstart --family short-long -n 3
@@ -56,7 +56,7 @@ def _partners(items: Iterable[Record | Rejected], source: Path) -> Mapping[str, 
 def _items(
     source: Path, rejected: bool, reason: str | None, family: str | None, language: str | None
 ) -> Iterator[Record | Rejected]:
-    run = existing_run(source) if source.is_dir() else None
+    run = _folder(source)
     items: Iterator[Record | Rejected]
     if rejected:
         items = read_lines(Rejected, run.rejected if run else source)
@@ -66,6 +66,13 @@ def _items(
         fits = family in {None, item.family} and language in {None, item.language}
         if fits and (not isinstance(item, Rejected) or reason in {None, item.reason}):
             yield item
+
+
+def _folder(source: Path) -> RunFolder | None:
+    """A run, or a folder of records, which has the same files."""
+    if not source.is_dir():
+        return None
+    return RunFolder(source) if (source / RECORDS).is_file() else existing_run(source)
 
 
 def _readable(item: Record | Rejected, partners: Mapping[str, Record]) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from generator.cli.options import config_from, config_of_run, options
+from generator.cli.options import config_from, config_of_run, options, other_folder
 from generator.config import RunConfig
 from generator.counts import Counts
-from generator.errors import InputError
+from generator.recordfile import records_in
+from generator.runs import is_run
 
 OnRun = Callable[[RunConfig], Counts]
 OnFile = Callable[[Path, Path, RunConfig], Counts]
@@ -23,7 +24,8 @@ def stage_command(name: str, text: str, on_run: OnRun, on_file: OnFile) -> click
         name,
         help=f"""{text}
 
-    SOURCE is a run's folder, or a JSONL file of records (then -o says where the result goes).
+    SOURCE is a run's folder, or a JSONL file of records or a folder with records.jsonl (then -o
+    says where the result goes).
 
     \b
       trine {name} outputs/quickstart
@@ -35,13 +37,13 @@ def stage_command(name: str, text: str, on_run: OnRun, on_file: OnFile) -> click
     def command(
         source: Path, *, output: Path | None, overrides: tuple[str, ...], **flags: object
     ) -> None:
-        if source.is_dir():
+        if is_run(source):
             counts = on_run(config_of_run(source, overrides))
-        elif output is None:
-            raise InputError("no output folder", hint=f"trine {name} {source} -o FOLDER")
         else:
+            records = records_in(source)
+            folder = other_folder(records, output, name)
             config = config_from(overrides=overrides, **flags)  # type: ignore[arg-type]
-            counts = on_file(source, output, config)
+            counts = on_file(records, folder, config)
         _print(counts, output or source)
 
     return command

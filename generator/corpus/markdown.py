@@ -23,7 +23,8 @@ _FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n(?:---|\.\.\.)\r?\n", re.DOTALL
 # What mdBook, Jekyll and Hugo put in place of text: {{#include …}}, {% raw %}, {{< figure >}}.
 _DIRECTIVE = re.compile(r"^[ \t]*(?:\{\{[#<%].*?\}\}|\{%.*?%\})[ \t]*$", re.MULTILINE)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_TAG = re.compile(r"</?[A-Za-z][^>]*>")
+# Quotation marks hide an angle bracket: <Listing caption="`Vec<T>`">. Unpaired ones do not.
+_TAG = re.compile(r"""</?[A-Za-z](?:"[^"]*"|'[^']*'|[^>"'])*>|</?[A-Za-z][^>]*>""")
 _READING = re.compile(r"<(rt|rp)\b[^>]*>.*?</\1>", re.DOTALL | re.IGNORECASE)
 _BREAK = re.compile(r"<br\b", re.IGNORECASE)
 _RUBY = re.compile(r"<(/?)(?:rt|rp)\b", re.IGNORECASE)

@@ -14,7 +14,7 @@ from generator.errors import InputError, LLMError
 from generator.recordfile import disk_error
 from generator.textfile import Problems, json_lines, text_lines
 
-ENCODED_AT_ONCE = 1024  # what progress is told by, and what goes to disk at once
+ENCODED_AT_ONCE = 512  # what progress is told by, and what goes to disk at once: a minute of a CPU
 Progress = Callable[[str, int, int], None]  # what is encoded, how many are done, of how many
 
 
@@ -25,7 +25,7 @@ def embed(
     instruction: str | None = None,
     progress: Progress | None = None,
 ) -> Vectors:
-    """The vectors of the texts [texts, dim]; `progress` is told after every 1,024 texts.
+    """The vectors of the texts [texts, dim]; `progress` is told after every 512 texts.
 
     Raises LLMError where a vector holds NaN or infinity.
     """

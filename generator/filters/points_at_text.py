@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from generator.filters.base import Reject, quote
 from generator.records import Record
+from generator.text import normalise
 
 _NOUN = r"(?:passage|text|excerpt|paragraph|article|document|section|chapter|sentence)s?"
 _POINTS = re.compile(
@@ -33,9 +34,20 @@ _POINTS = re.compile(
 )
 
 
+_ARROW = " > "  # between the titles of a path
+
+
 def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
     """Reject a query that points at a text which only its writer saw."""
     found = _POINTS.search(record.query)
-    if found is None:
-        return None
-    return Reject("query_points_at_text", f"{quote(found.group())} in {quote(record.query)}")
+    if found is not None:
+        return Reject("query_points_at_text", f"{quote(found.group())} in {quote(record.query)}")
+    if any(_copies_path(record.query, positive.text) for positive in record.positives):
+        return Reject("query_points_at_text", f"the title path in {quote(record.query)}")
+    return None
+
+
+def _copies_path(query: str, text: str) -> bool:
+    """Whether the query writes titles as the path above a passage does: "Chapter > Section"."""
+    first, arrow, _ = query.partition(_ARROW)
+    return bool(arrow) and normalise(first) in normalise(text.partition("\n")[0])

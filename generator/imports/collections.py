@@ -103,15 +103,20 @@ def _examples(
     wanted = {name for own in judged.values() for name in (*own.relevant, *own.other)}
     held = {name: text for name, text in corpus() if name in wanted}
     for name, own in judged.items():
-        positives = tuple(held[i] for i in own.relevant if i in held)
+        known = [i for i in own.relevant if i in held]
         if name not in asked:
             yield unreadable("no_query", own.place, f"no query {name}")
-        elif not positives:
-            reason = "no_passage" if own.relevant else "no_relevant"
-            yield unreadable(reason, own.place, f"of query {name}", asked[name])
-        else:
+            continue
+        for missing in (*own.relevant, *own.other):
+            if missing not in held:
+                detail = f"no passage {missing} of query {name}"
+                yield unreadable("no_passage", own.place, detail, asked[name])
+        if known:
+            positives = tuple(held[i] for i in known)
             others = tuple(held[i] for i in own.other if i in held)
-            yield Example(own.place, asked[name], positives, others, own.relevant[0])
+            yield Example(own.place, asked[name], positives, others, known[0])
+        elif not own.relevant:
+            yield unreadable("no_relevant", own.place, f"of query {name}", asked[name])
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -5,7 +5,7 @@ A source answers a block of records with `Hits` in the pool.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
@@ -20,6 +20,8 @@ from generator.search.exact import Device, Progress, Rows, exact_search
 from generator.search.fusion import reciprocal_rank_fusion
 from generator.search.hits import Hits
 from generator.search.pool import Pool
+
+TOLD_EVERY = 4096
 
 Vectors = NDArray[np.float32]
 
@@ -63,13 +65,23 @@ class RandomSource:
 class BM25Source:
     """Texts that share rare words with the query."""
 
-    def __init__(self, pool: Pool, language: str | None) -> None:
-        texts = (pool.text(index) for index in range(pool.searchable))
-        self._index = BM25(texts, language=language)
+    def __init__(
+        self, pool: Pool, language: str | None, *, progress: Progress | None = None
+    ) -> None:
+        self._index = BM25(_told(pool, progress), language=language)
 
     def search(self, asked: Asked, k: int) -> Hits:
         """The best texts of each query; fewer than k where no more share a word."""
         return self._index.search([record.query for record in asked.records], k)
+
+
+def _told(pool: Pool, progress: Progress | None) -> Iterator[str]:
+    """The texts to search in; `progress` is told after every 4,096."""
+    total = pool.searchable
+    for index in range(total):
+        yield pool.text(index)
+        if progress is not None and ((index + 1) % TOLD_EVERY == 0 or index + 1 == total):
+            progress(index + 1, total)
 
 
 class DenseSource:

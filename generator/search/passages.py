@@ -53,6 +53,8 @@ def stream_passages(source: Path) -> Iterator[Passage]:
 
 def passages_file(source: Path) -> Path:
     """The file that holds the passages of a corpus. Raises InputError."""
+    if not source.exists():
+        raise InputError(f"{source}: no such file or folder", hint="check the path")
     if not source.is_dir():
         return source
     for name in ("corpus.jsonl", "records.jsonl"):

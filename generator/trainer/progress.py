@@ -10,6 +10,7 @@ from typing import Any, Self, TextIO
 import torch
 
 from generator.errors import MissingExtra
+from generator.text import clock
 from generator.trainer.batch import Batch
 from generator.trainer.config import TrainConfig
 from generator.trainer.engine import Engine
@@ -32,7 +33,8 @@ class Meter:
         self._engine, self._config, self._steps, self._report = engine, config, steps, report
         self._log: TextIO | None = None
         self._board: Any = None
-        self._last = self._shown = time.monotonic()
+        self._last = self._shown = self._began = time.monotonic()
+        self._read = 0
         self._line: dict[str, Any] = {}
         lora = config.lora is not None
         self._adapters = engine.parameters.count if lora else 0
@@ -44,7 +46,7 @@ class Meter:
             if self._config.tracker == "tensorboard":
                 self._board = _board(self._config)
             self._log = (self._config.output / "log.jsonl").open("a", encoding="utf-8")
-        self._last = time.monotonic()
+        self._last = self._began = time.monotonic()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -83,10 +85,11 @@ class Meter:
             return
         line = {**self._line, "loss": loss, "gradient_norm": norm}
         self._write(line)
-        now = time.monotonic()
+        now, self._read = time.monotonic(), self._read + 1
         if now - self._shown >= _EVERY_S or line["step"] == self._steps:
             self._shown = now
-            self._report(_text(line, self._steps))
+            left = (now - self._began) / self._read * (self._steps - line["step"])
+            self._report(f"{_text(line, self._steps)}  {clock(left)} left")
 
     def score(self, value: float) -> None:
         """A validation score."""

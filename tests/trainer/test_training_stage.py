@@ -81,7 +81,10 @@ def test_a_run_ends_with_a_model_that_is_scored_and_shown(made: Make) -> None:
     trained = summary.trained
     assert trained is not None
     assert watch.stages[-2:] == ["train", "search"]
-    assert any(line.startswith("step") and "tok/s" in line for line in watch.lines)
+    assert any(
+        line.startswith("step") and "tok/s" in line and line.endswith(" left")
+        for line in watch.lines
+    )
     assert any(line.startswith("parity") for line in watch.lines)
     test = (config.output / "dataset" / "test.jsonl").read_text().splitlines()
     train = (config.output / "dataset" / "train.jsonl").read_text().splitlines()
@@ -221,3 +224,14 @@ def test_the_status_of_a_stage_is_its_last_line(capsys: pytest.CaptureFixture[st
         progress.status("step 1/2")
         progress.status("step 2/2  loss 0.5")
     assert capsys.readouterr().err == "train  step 2/2  loss 0.5\n"
+
+
+def test_a_terminal_sees_the_first_status_at_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search says what it encodes once, and then works for minutes."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with ProgressLine() as progress:
+        progress.begin("search", None)
+        progress.status("40 questions, 357 passages")
+        assert "search  40 questions, 357 passages" in capsys.readouterr().err

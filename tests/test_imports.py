@@ -1,0 +1,167 @@
+"""Pairs of one's own → records: every format, and rows that are none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generator.errors import InputError
+from generator.imports.convert import ImportOptions, import_records
+from generator.imports.example import Columns
+from generator.records import Record, Rejected
+
+HONEY = "Bees store honey in combs of wax, and a keeper takes some of it out in summer."
+NESTS = "Wasps build their nests of paper that they chew from wood, and store no honey."
+
+
+def imported(source: Path, **options: Any) -> tuple[list[Record], list[Rejected]]:
+    """Records and rejections of a source."""
+    found = list(import_records(str(source), ImportOptions(**options)))
+    records = [item for item in found if isinstance(item, Record)]
+    return records, [item for item in found if isinstance(item, Rejected)]
+
+
+def texts(items: Sequence[Any]) -> list[str]:
+    """The texts of positives or negatives."""
+    return [item.text for item in items]
+
+
+def jsonl(path: Path, *rows: Mapping[str, Any] | str) -> Path:
+    """A file of these rows; a text stands as it is."""
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("row", "positives", "negatives"),
+    [
+        ({"query": "q?", "positive": HONEY, "negative": NESTS}, [HONEY], [NESTS]),
+        ({"anchor": "q?", "positive": HONEY, "negative_2": "b", "negative_1": "a"},
+         [HONEY], ["a", "b"]),
+        ({"query": "q?", "pos": [HONEY, NESTS], "neg": ["a"]}, [HONEY, NESTS], ["a"]),
+        ({"question": "q?", "positive_ctxs": [{"title": "Bees", "text": "a"}]}, ["Bees a"], []),
+        ({"question": "q?", "context": HONEY, "answers": {"text": ["a"], "answer_start": [0]}},
+         [HONEY], []),
+        ({"query": "q?", "positive_passages": [{"docid": "1", "title": "", "text": "a"}],
+          "negative_passages": [{"docid": "2", "title": "T", "text": "b"}]}, ["a"], ["T b"]),
+    ],
+)  # fmt: skip
+def test_pairs_in_the_columns_of_other_tools(
+    tmp_path: Path, row: dict[str, Any], positives: list[str], negatives: list[str]
+) -> None:
+    """sentence-transformers, FlagEmbedding, DPR, the Hub's SQuAD, tevatron."""
+    (record,), rejected = imported(jsonl(tmp_path / "a.jsonl", row))
+    assert (record.query, texts(record.positives)) == ("q?", positives)
+    assert texts(record.negatives) == negatives
+    assert {negative.source for negative in record.negatives} <= {"human"}
+    assert record.provenance.source == "a.jsonl a.jsonl:1"
+    assert rejected == []
+
+
+def test_rows_that_are_none_are_told_with_their_places(tmp_path: Path) -> None:
+    """Rubbish in a file loses nothing of what stands around it."""
+    rows = (
+        {"query": "who?", "positive": HONEY}, "{broken", '"text"', {"other": 1},
+        {"query": " ", "positive": HONEY}, {"query": "q", "positive": ""},
+        {"query": HONEY, "positive": HONEY}, {"query": "last?", "positive": NESTS},
+    )  # fmt: skip
+    records, rejected = imported(jsonl(tmp_path / "a.jsonl", *rows))
+    assert [record.query for record in records] == ["who?", "last?"]
+    told = [(item.reason, item.detail.split(" ")[0].rstrip(":")) for item in rejected]
+    assert told == [
+        ("not_json", "a.jsonl:2"), ("not_a_row", "a.jsonl:3"), ("no_query", "a.jsonl:4"),
+        ("empty_query", "a.jsonl:5"), ("empty_positive", "a.jsonl:6"),
+        ("positive_equals_query", "a.jsonl:7"),
+    ]  # fmt: skip
+
+
+def test_tables_with_and_without_a_header(tmp_path: Path) -> None:
+    """Quotation marks in tab-separated texts are letters; a row of another width is told."""
+    path = tmp_path / "a.tsv"
+    path.write_text(f'where is "it\t{HONEY}\t{NESTS}\nshort\nhow?\t{NESTS}\t{HONEY}\n')
+    records, rejected = imported(path)
+    assert [record.query for record in records] == ['where is "it', "how?"]
+    assert texts(records[0].negatives) == [NESTS]
+    assert [item.reason for item in rejected] == ["wrong_fields"]
+    path = tmp_path / "b.csv"
+    path.write_text(f'question,passage\n"one, two",{json.dumps(HONEY)}\n')
+    ((record,), _) = imported(path)
+    assert (record.query, texts(record.positives)) == ("one, two", [HONEY])
+    ((record,), _) = imported(path, columns=Columns(query="passage", positive="question"))
+    assert record.query == HONEY
+
+
+def test_nli_gathers_the_hypotheses_of_a_premise(tmp_path: Path) -> None:
+    """Entailments are positives, contradictions negatives; labels by name or number."""
+    rows: list[dict[str, Any]] = [
+        {"premise": HONEY, "hypothesis": "Bees have honey.", "label": 0},
+        {"premise": HONEY, "hypothesis": "Bees might sing.", "label": "neutral"},
+        {"premise": HONEY, "hypothesis": "Bees have no honey.", "label": "contradiction"},
+        {"premise": NESTS, "hypothesis": "Wasps store honey.", "label": 2},
+        {"premise": NESTS, "hypothesis": "Unlabelled.", "label": -1},
+    ]
+    (record,), rejected = imported(jsonl(tmp_path / "a.jsonl", *rows))
+    assert texts(record.positives) == ["Bees have honey."]
+    assert texts(record.negatives) == ["Bees have no honey."]
+    assert record.symmetric
+    assert [item.reason for item in rejected] == ["neutral", "no_label", "no_entailment"]
+
+
+def test_clicks_are_summed(tmp_path: Path) -> None:
+    """Texts that were clicked often enough, the most first."""
+    rows: list[dict[str, Any]] = [
+        {"query": "honey", "text": HONEY, "clicks": 2},
+        {"query": "honey", "text": NESTS, "clicks": 4},
+        {"query": "honey", "text": HONEY, "clicks": "3"},
+        {"query": "rare", "text": NESTS, "clicks": 1},
+        {"query": "odd", "text": NESTS, "clicks": "many"},
+    ]  # fmt: skip
+    (record,), rejected = imported(jsonl(tmp_path / "a.jsonl", *rows), min_clicks=3)
+    assert texts(record.positives) == [HONEY, NESTS]
+    assert [item.reason for item in rejected] == ["no_clicks", "few_clicks"]
+
+
+def test_a_beir_folder(tmp_path: Path) -> None:
+    """Title and text; grade 0 is a human negative; Japanese is told by its script."""
+    first = {"_id": "1", "title": "養蜂", "text": "蜂は巣箱に蜜を集める。"}
+    jsonl(tmp_path / "corpus.jsonl", first, {"_id": "2", "text": NESTS})
+    jsonl(tmp_path / "queries.jsonl", {"_id": "a", "text": "蜂は蜜をどこに集めますか。"})
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "qrels" / "train.tsv").write_text(
+        "query-id\tcorpus-id\tscore\na\t1\t1\na\t2\t0\na\t9\t1\nb\t1\t1\n"
+    )
+    (record,), rejected = imported(tmp_path)
+    assert (record.language, texts(record.positives)) == ("ja", ["養蜂 蜂は巣箱に蜜を集める。"])
+    assert texts(record.negatives) == [NESTS]
+    assert record.provenance.passage == "1"
+    assert sorted(item.reason for item in rejected) == ["no_passage", "no_query"]
+    with pytest.raises(InputError, match="no such split") as told:
+        imported(tmp_path, split="dev")
+    assert told.value.hint
+
+
+def test_triples_and_a_limit(tmp_path: Path) -> None:
+    """MS MARCO's triples: the negatives of one query and positive stand in rows of their own."""
+    path = tmp_path / "triples.tsv"
+    path.write_text(f"q1\t{HONEY}\t{NESTS}\nq1\t{HONEY}\tother\nq2\t{NESTS}\t{HONEY}\n")
+    records, rejected = imported(path, format="triples", limit=2)
+    assert [texts(record.negatives) for record in records] == [[NESTS, "other"], [HONEY]]
+    assert rejected == []
+
+
+def test_what_is_no_source(tmp_path: Path) -> None:
+    """A missing file, an unknown kind, a folder of a file's format: each with a hint."""
+    (tmp_path / "a.docx").write_text("x")
+    for source, options, message in (
+        ("./none.jsonl", {}, "no file of rows"),
+        (str(tmp_path / "a.docx"), {}, "not a file of rows"),
+        (str(tmp_path), {"format": "squad"}, "a folder"),
+    ):
+        with pytest.raises(InputError, match=message) as told:
+            list(import_records(source, ImportOptions(**options)))
+        assert told.value.hint
