@@ -13,13 +13,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from generator.corpusconfig import CorpusConfig
 from generator.errors import ConfigError, InputError
 from generator.families import FilterSpec, Frozen
 from generator.mineconfig import MineConfig
-from generator.modelconfig import LLMConfig
+from generator.modelconfig import LLMConfig, inherited
+from generator.refineconfig import SAMPLED_APART, RefineConfig
 from generator.taxonomy import validation_problems
 from generator.yamlfile import parse_yaml, read_yaml
 
@@ -84,8 +85,20 @@ class RunConfig(Frozen):
     dataset: DatasetConfig = DatasetConfig()
     corpus: CorpusConfig | None = None
     mine: MineConfig | None = None
+    refine: RefineConfig | None = None
     train: Mapping[str, Any] | None = None
     searches: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _judge_inherits(cls, data: Any) -> Any:
+        """A judge's model takes every key that it does not name from `llm`, as a writer does."""
+        refine = data.get("refine") if isinstance(data, Mapping) else None
+        judge = refine.get("judge") if isinstance(refine, Mapping) else None
+        if not isinstance(judge, Mapping) or not isinstance(data.get("llm") or {}, Mapping):
+            return data
+        judge = inherited(data.get("llm") or {}, judge, SAMPLED_APART)
+        return {**data, "refine": {**refine, "judge": judge}}
 
     @field_validator("train", mode="before")
     @classmethod

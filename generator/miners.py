@@ -148,7 +148,7 @@ class _Opener:
     def embed_queries(self) -> Callable[[Sequence[Record]], NDArray[np.float32]] | None:
         if self._encoder is None:
             return None
-        return partial(_embed_queries, self._encoder, self._config.use_task)
+        return partial(embed_queries, self._encoder, self._config.use_task)
 
     def teacher(self, llm: ModelConfig | None) -> Teacher | None:
         name = self._config.teacher_name
@@ -174,7 +174,7 @@ class _Opener:
         partly = PartialVectors(
             encoder, self._pool.text, len(self._pool), self._work / "teacher", key=key
         )
-        ask = partial(_embed_queries, encoder, self._config.use_task)
+        ask = partial(embed_queries, encoder, self._config.use_task)
         return EncoderTeacher(encoder.name, partly, lambda asked: ask(asked.records))
 
     def _judge(self, llm: ModelConfig | None) -> Teacher:
@@ -196,7 +196,7 @@ def _own_vectors(asked: Asked) -> NDArray[np.float32]:
     return asked.vectors
 
 
-def _embed_queries(
+def embed_queries(
     encoder: Encoder, use_task: bool | None, records: Sequence[Record]
 ) -> NDArray[np.float32]:
     """The queries' vectors, each under its own record's instruction where that is wanted."""
