@@ -115,8 +115,9 @@ class RefineConfig(Frozen):
         if self.encoder is None and self.judge and (self.judge.on != "all"):
             message = "without an encoder nothing is flagged: refine.judge.on: all"
             raise ValueError(message)
-        if self.encoder is None and self.judge and self.judge.candidates:
-            message = "candidates are found by an encoder: name one (refine.encoder)"
+        finds_better = self.encoder is not None and self.judge is not None and self.judge.candidates
+        if self.positives == "relabel" and not finds_better:
+            message = "a better positive needs a judge, and candidates: refine.judge.candidates: 10"
             raise ValueError(message)
         if self.top_k is not None and self.top_k > self.depth:
             message = f"top_k {self.top_k} must not be above depth {self.depth}"
