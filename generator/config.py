@@ -93,11 +93,12 @@ class RunConfig(Frozen):
     @classmethod
     def _judge_inherits(cls, data: Any) -> Any:
         """A judge's model takes every key that it does not name from `llm`, as a writer does."""
-        refine = data.get("refine") if isinstance(data, Mapping) else None
-        judge = refine.get("judge") if isinstance(refine, Mapping) else None
-        if not isinstance(judge, Mapping) or not isinstance(data.get("llm") or {}, Mapping):
+        if not isinstance(data, Mapping):
             return data
-        judge = inherited(data.get("llm") or {}, judge, SAMPLED_APART)
+        refine, llm = data.get("refine"), data.get("llm") or {}
+        if not isinstance(refine, Mapping) or not isinstance(llm, Mapping):
+            return data
+        judge = inherited(llm, refine.get("judge"), SAMPLED_APART)
         return {**data, "refine": {**refine, "judge": judge}}
 
     @field_validator("train", mode="before")

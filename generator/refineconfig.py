@@ -97,7 +97,7 @@ class RefineConfig(Frozen):
     min_sigmas: float | None = None
     negative_share: float | None = Field(default=1.0, gt=0)
     margin: float | None = None
-    alike: float | None = Field(default=0.9, gt=0, le=1)
+    alike: float | None = Field(default=0.82, gt=0, le=1)
     above_share: float | None = Field(default=1.1, gt=0)
     order_margin: float | None = Field(default=0.0)
     positives: Action = "drop"

@@ -76,8 +76,8 @@ def question(findings: Findings, candidates: int, judge: JudgeConfig) -> Questio
     Where a negative stands above the positive, one of the two is wrong: both are asked about.
     """
     if judge.on == "all":
-        places = (range(len(findings.positives)), range(len(findings.negatives)))
-        return Question(*map(list, places), list(range(candidates)))
+        all_of = (range(len(findings.positives)), range(len(findings.negatives)), range(candidates))
+        return Question(list(all_of[0]), list(all_of[1]), list(all_of[2]))
     positives = [place for place, reason in enumerate(findings.positives) if reason]
     negatives = [place for place, reason in enumerate(findings.negatives) if reason]
     if "negative_above_positive" in findings.positives:

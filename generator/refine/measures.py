@@ -70,7 +70,8 @@ class Measures:
     def from_json(cls, line: str | bytes) -> Measures:
         """The inverse of `to_json`, scores to seven digits."""
         row = json.loads(line)
-        places = {name: np.array(row.pop(name), dtype=np.int64) for name in ("ranks", "rivals")}
-        lists = {n: np.array(v, dtype=np.float64) for n, v in row.items() if isinstance(v, list)}
-        numbers = {name: value for name, value in row.items() if not isinstance(value, list)}
-        return cls(**places, **lists, **numbers)
+        for name, value in row.items():
+            if isinstance(value, list):
+                dtype = np.int64 if name in {"ranks", "rivals"} else np.float64
+                row[name] = np.array(value, dtype=dtype)
+        return cls(**row)
