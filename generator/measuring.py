@@ -17,8 +17,9 @@ from generator.miners import embed_queries
 from generator.models import fingerprint, open_encoder
 from generator.recordfile import RecordFile
 from generator.records import Record, content_id
-from generator.refine.measures import Measures
+from generator.refine.measures import Background, Floats, Measures
 from generator.refineconfig import RefineConfig
+from generator.search.bm25 import BM25
 from generator.search.exact import exact_search
 from generator.search.pool import Pool, PoolPart
 
@@ -27,7 +28,10 @@ BACKGROUND = 1000  # texts of the pool that tell what a score without meaning lo
 RIVALS = 20  # the best other texts of each record that are kept, for a judge
 NEAR = 0.8  # Jaccard from which a text of the pool is the positive again
 
+_FAR = 1e9
+
 Vectors = NDArray[np.float32]
+Places = NDArray[np.int64]
 
 
 def encoder_key(config: RefineConfig) -> str:
@@ -38,13 +42,17 @@ def encoder_key(config: RefineConfig) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measurer:
-    """An encoder and the vectors of a pool. Make it with `open_measurer`."""
+    """An encoder, the vectors of a pool, and BM25 over it. Make it with `open_measurer`.
+
+    `background` [texts, dim] are vectors of texts drawn from the pool.
+    """
 
     encoder: Encoder
     pool: Pool
     corpus: VectorFile
     vectors: JoinedVectors
     background: Vectors
+    bm25: BM25 | None
     config: RefineConfig
     key: str
 
@@ -63,57 +71,87 @@ class Measurer:
         queries = embed_queries(self.encoder, self.config.use_task, records)
         forbidden = [Exclusions.of(record, answered, keep_written=False) for record in records]
         extra = max(len(exclusions.reasons) for exclusions in forbidden)
-        k = min(self.config.depth + extra, self.pool.searchable)
-        hits = exact_search(queries, self.corpus, k, device=self.config.device)
-        background = queries @ self.background.T
-        rows = zip(records, queries, forbidden, background, strict=True)
+        depth = min(self.config.depth + extra, self.pool.searchable)
+        hits = exact_search(queries, self.corpus, depth, device=self.config.device)
+        rows = zip(records, queries, forbidden, strict=True)
         return [
-            self._of(record, query, excluded, scores.astype(np.float64), hits.row(row))
-            for row, (record, query, excluded, scores) in enumerate(rows)
+            self._of(_Asked(record, query, excluded, self._lexical(record)), hits.row(row)[0])
+            for row, (record, query, excluded) in enumerate(rows)
         ]
 
-    def _of(
-        self, record: Record, query: Vectors, excluded: Exclusions,
-        background: NDArray[np.float64], hits: tuple[NDArray[np.int64], Vectors],
-    ) -> Measures:  # fmt: skip
-        positives = self._rows([positive.text for positive in record.positives])
-        negatives = self._rows([negative.text for negative in record.negatives])
-        own = (positives @ query).astype(np.float64)
-        rivals, scores = self._rivals(record, excluded, hits, float(own.min(initial=2.0)))
+    def _lexical(self, record: Record) -> NDArray[np.float64]:
+        """The lexical part of every text of the pool, known ones included."""
+        if self.bm25 is None:
+            return np.zeros(len(self.pool))
+        scores = np.maximum(self.bm25.scores(record.query).astype(np.float64), 0)
+        best = scores.max(initial=0)
+        found: NDArray[np.float64] = self.config.lexical * scores / best if best else scores
+        return found
+
+    def _of(self, asked: _Asked, hits: Places) -> Measures:
+        record, query = asked.record, asked.query
+        background = Background.of(self.background @ query)
+
+        def scored(places: Places) -> tuple[Floats, Floats]:
+            cosines = (self.vectors.rows(places) @ query).astype(np.float64)
+            return cosines, background.evidence(cosines, asked.lexical[places])
+
+        places = [
+            self.pool.find(item.text for item in items)
+            for items in (record.positives, record.negatives)
+        ]
+        (positives, evidence), (negatives, against) = map(scored, places)
+        rivals = self._candidates(asked, hits)
+        rival_cosines, rival_evidence = scored(rivals)
+        order = np.argsort(-rival_evidence, kind="stable")
+        lowest = float(evidence.min(initial=np.inf))
+        kept = self._rivals(asked, rivals[order], rival_evidence[order] > lowest)
+        rivals, before = rivals[order][kept], rival_evidence[order][kept]
+        own, other = (self.vectors.rows(place) for place in places)
         return Measures(
-            positives=own,
-            negatives=(negatives @ query).astype(np.float64),
-            ranks=np.array([(scores > score).sum() for score in own], dtype=np.int64),
-            alike=(negatives @ positives.T).max(axis=1, initial=-1.0).astype(np.float64),
+            positives=positives,
+            negatives=negatives,
+            positive_evidence=evidence,
+            negative_evidence=against,
+            ranks=np.array([(before > least).sum() for least in evidence], dtype=np.int64),
+            best=float(max(before.max(initial=-np.inf), evidence.max(initial=-_FAR))),
+            mean=background.mean,
+            spread=background.spread,
+            alike=(other @ own.T).max(axis=1, initial=-1.0).astype(np.float64),
+            text_mean=float((own @ self.background.T).mean()) if len(own) else 0.0,
             rivals=rivals[:RIVALS],
-            rival_scores=scores[:RIVALS],
-            best=max(float(own.max(initial=-1.0)), float(scores.max(initial=-1.0))),
-            mean=float(background.mean()),
-            spread=float(background.std()),
-            text_mean=float((positives @ self.background.T).mean()) if len(own) else 0.0,
+            rival_scores=rival_cosines[order][kept][:RIVALS],
         )
 
-    def _rows(self, texts: Sequence[str]) -> Vectors:
-        return self.vectors.rows(self.pool.find(texts))
+    def _candidates(self, asked: _Asked, hits: Places) -> Places:
+        """The first texts of the pool by cosine, and those by words, in order of place."""
+        words = asked.lexical[: self.pool.searchable]
+        depth = min(len(hits), int(np.count_nonzero(words)))
+        if not depth:
+            return np.sort(hits)
+        found: Places = np.union1d(hits, np.argpartition(-words, depth - 1)[:depth])
+        return found
 
-    def _rivals(
-        self, record: Record, excluded: Exclusions,
-        hits: tuple[NDArray[np.int64], Vectors], lowest: float,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:  # fmt: skip
-        """The hits that are neither a positive, nor nearly one, nor an answer of another record."""
-        places, scores = hits
-        is_own = np.array([bool(why) for why in excluded.of_candidates(self.pool, places)], bool)
-        near = NearPositive(record, NEAR)
+    def _rivals(self, asked: _Asked, places: Places, before: NDArray[np.bool_]) -> Places:
+        """Which of the texts are neither a positive, nor nearly one, nor another's answer."""
+        excluded = asked.excluded.of_candidates(self.pool, places)
+        is_rival = np.array([not reason for reason in excluded], dtype=np.bool_)
+        near = NearPositive(asked.record, NEAR)
         # Texts are only compared where it matters: before the positive, or among the first.
-        for rank in np.flatnonzero(~is_own & ((scores > lowest) | _first(places))).tolist():
-            is_own[rank] = near(self.pool.text(int(places[rank])))
-        kept = ~is_own
-        depth = self.config.depth
-        return places[kept][:depth], scores[kept][:depth].astype(np.float64)
+        first = np.arange(len(places)) < RIVALS
+        for rank in np.flatnonzero(is_rival & (before | first)).tolist():
+            is_rival[rank] = not near(self.pool.text(int(places[rank])))
+        return np.flatnonzero(is_rival)[: self.config.depth]
 
 
-def _first(places: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return np.arange(len(places)) < RIVALS
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """A record with its query's vector, what cannot count against it, and `lexical` [pool]."""
+
+    record: Record
+    query: Vectors
+    excluded: Exclusions
+    lexical: NDArray[np.float64]
 
 
 def open_measurer(
@@ -145,6 +183,7 @@ def open_measurer(
         corpus=corpus,
         vectors=JoinedVectors(corpus, rest),
         background=corpus.rows(np.arange(0, searchable, step)),
+        bm25=BM25(pool, language=config.language) if config.lexical else None,
         config=config,
         key=content_id(own, model, measuring),
     )

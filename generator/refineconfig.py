@@ -66,16 +66,18 @@ class JudgeConfig(Grader):
 class RefineConfig(Frozen):
     """What an encoder and a judge check, and what becomes of what they find.
 
-    Texts are compared in a pool: those of `corpus`, or the records' own. Scores are cosines; what
-    the thresholds look at is how far a score stands above the query's background, the mean over
-    texts drawn from the pool: so they mean the same for every encoder (docs/refine.md).
+    Texts are compared in a pool: those of `corpus`, or the records' own. The evidence for a text
+    is its cosine in spreads above the query's background, plus `lexical` times its share of the
+    best BM25 score (0: the encoder alone), so thresholds mean the same for every encoder
+    (docs/refine.md). `language` is BM25's, null guesses it.
 
-    A positive must be among the first `top_k` of the pool and have `best_share` of the best text's
-    score; `min_cosine` and `max_cosine` are a window, `min_sigmas` a floor in spreads of the
-    background. A negative is false from `negative_share` of the positive's score on, within
-    `margin` of it (a bare cosine), or where it is `alike` to the positive itself. From
-    `above_share` on it is the positive that is doubted. In symmetric families a positive must be
-    nearer than every negative by `order_margin`. null turns a check off.
+    A positive must be among the first `top_k` of the pool and at most `max_behind` spreads behind
+    the best text; `min_cosine` and `max_cosine` are a window of bare cosines, `min_sigmas` a floor
+    in spreads. A negative more than `max_above` spreads above the positive speaks against the
+    positive; one from `answers_from` spreads above it on (below 0: behind it), from
+    `negative_share` of its lift on, within `margin` of its bare cosine, or `alike` to it is false.
+    In symmetric families a positive must be nearer than every negative by `order_margin`. null
+    turns a check off.
 
     `positives` and `negatives` say what becomes of the texts that fail: dropped, relabelled (a
     false negative becomes a positive; a positive gives way to a better one that the judge found),
@@ -90,16 +92,19 @@ class RefineConfig(Frozen):
     document_prompt: str | None = None
     use_task: bool | None = None
     depth: int = Field(default=100, gt=0)
-    top_k: int | None = Field(default=20, gt=0)
-    best_share: float | None = Field(default=0.6, gt=0, le=1)
+    lexical: float = Field(default=4.0, ge=0)
+    language: str | None = None
+    top_k: int | None = Field(default=50, gt=0)
+    max_behind: float | None = Field(default=3.5, ge=0)
     min_cosine: float | None = None
     max_cosine: float | None = None
     min_sigmas: float | None = None
-    negative_share: float | None = Field(default=1.0, gt=0)
+    max_above: float | None = Field(default=1.0, ge=0)
+    answers_from: float | None = 0.0
+    negative_share: float | None = Field(default=None, gt=0)
     margin: float | None = None
     alike: float | None = Field(default=0.82, gt=0, le=1)
-    above_share: float | None = Field(default=1.1, gt=0)
-    order_margin: float | None = Field(default=0.0)
+    order_margin: float | None = 0.0
     positives: Action = "drop"
     negatives: Action = "drop"
     min_negatives: int = Field(default=0, ge=0)
@@ -127,4 +132,4 @@ class RefineConfig(Frozen):
     @property
     def measuring(self) -> frozenset[str]:
         """The keys that scores depend on; the others only decide about known ones."""
-        return frozenset({"depth", "precision", "use_task"})
+        return frozenset({"depth", "precision", "use_task", "lexical", "language"})

@@ -19,7 +19,7 @@ from generator.refine.agreement import Agreement, weighted_kappa
 from generator.refine.checks import NEGATIVE_REASONS, POSITIVE_REASONS, check, share_of
 from generator.refine.decide import Decision, Grades, decide, question
 from generator.refine.grading import Ask, Grade, Rendered, Text, graded, grades_in
-from generator.refine.measures import Measures
+from generator.refine.measures import Background, Measures
 from generator.refineconfig import JudgeConfig, RefineConfig
 
 FINE: list[str] = [""]
@@ -35,18 +35,29 @@ def _record(negatives: Sequence[str] = ("n",), **fields: object) -> Record:
 
 
 def _measures(
-    positive: float = 0.8, negative: float | None = 0.4, *, rank: int = 0, best: float = 0.8,
-    alike: float | list[float] = 0.3, **fields: object,
+    positive: float = 0.8, negative: float | list[float] | None = 0.4, *, rank: int = 0,
+    best: float | None = None, alike: float | list[float] = 0.3, mean: float = 0.1,
+    spread: float = 0.1,
 ) -> Measures:  # fmt: skip
-    negatives = [] if negative is None else [negative]
-    likes = [alike] * len(negatives) if isinstance(alike, float) else alike
-    values = {
-        "positives": np.array([positive]), "negatives": np.array(negatives),
-        "ranks": np.array([rank]), "alike": np.array(likes),
-        "rivals": np.array([3, 1]), "rival_scores": np.array([0.7, 0.6]),
-        "best": best, "mean": 0.1, "spread": 0.1, "text_mean": 0.1,
-    }  # fmt: skip
-    return Measures(**{**values, **fields})  # type: ignore[arg-type]
+    """Of one positive, the best of the pool if no other is; evidence without a lexical part."""
+    background = Background(mean, spread)
+    negatives = np.atleast_1d(np.array([] if negative is None else negative, dtype=np.float64))
+    positives = np.array([positive])
+    top = np.array([positive if best is None else best])
+    return Measures(
+        positives=positives,
+        negatives=negatives,
+        positive_evidence=background.evidence(positives, np.zeros(1)),
+        negative_evidence=background.evidence(negatives, np.zeros(len(negatives))),
+        ranks=np.array([rank]),
+        best=float(background.evidence(top, np.zeros(1))[0]),
+        mean=mean,
+        spread=spread,
+        alike=np.broadcast_to(np.array(alike, dtype=np.float64), negatives.shape),
+        text_mean=0.1,
+        rivals=np.array([3, 1]),
+        rival_scores=np.array([0.7, 0.6]),
+    )
 
 
 def test_measures_are_read_as_they_were_written() -> None:
@@ -63,35 +74,41 @@ def test_measures_are_read_as_they_were_written() -> None:
     [
         (_measures(rank=19), ""),
         (_measures(rank=20), "positive_not_found"),
-        (_measures(0.35, 0.2, best=0.5), "positive_far_behind"),
-        (_measures(0.45, 0.2, best=0.5), ""),
-        (_measures(0.8, 0.95, best=0.95), "negative_above_positive"),
+        (_measures(0.5, 0.2, best=0.81), "positive_far_behind"),
+        (_measures(0.5, 0.2, best=0.79), ""),
+        (_measures(0.5, 0.61, best=0.61), "negative_above_positive"),
     ],
-)  # fmt: skip
+)
 def test_a_positive_fails_for_a_reason_and_its_neighbour_does_not(
     found: Measures, reason: str
 ) -> None:
-    """Either side of each threshold."""
-    config = RefineConfig(top_k=20, best_share=0.7, above_share=1.2)
+    """Either side of each threshold: a spread is 0.1 here."""
+    config = RefineConfig(top_k=20, max_behind=3, max_above=1)
     assert check(_record(), found, config).positives == [reason]
     assert reason in {"", *POSITIVE_REASONS}
 
 
 @pytest.mark.parametrize(
-    ("found", "reason"),
+    ("found", "keys", "reason"),
     [
-        (_measures(0.6, 0.54, best=0.6), ""),
-        (_measures(0.6, 0.56, best=0.6), "negative_answers"),
-        (_measures(0.6, 0.2, best=0.6, alike=0.92), "negative_like_positive"),
-        (_measures(0.6, 0.2, best=0.6, alike=0.90), ""),
-        (_measures(0.6, 0.9, best=0.6, alike=0.99), "negative_like_positive"),
+        (_measures(0.6, 0.59), {}, ""),
+        (_measures(0.6, 0.61), {}, "negative_answers"),
+        (_measures(0.6, 0.56), {"answers_from": -0.5}, "negative_answers"),
+        (_measures(0.6, 0.54), {"negative_share": 0.9}, ""),
+        (_measures(0.6, 0.56), {"negative_share": 0.9}, "negative_answers"),
+        (_measures(-0.1, -0.15), {"negative_share": 0.7}, "negative_answers"),
+        (_measures(0.6, 0.56), {"margin": 0.05}, "negative_answers"),
+        (_measures(0.6, 0.54), {"margin": 0.05}, ""),
+        (_measures(0.6, 0.2, alike=0.92), {}, "negative_like_positive"),
+        (_measures(0.6, 0.2, alike=0.90), {}, ""),
+        (_measures(0.6, 0.9, alike=0.99), {}, "negative_like_positive"),
     ],
 )
 def test_a_negative_fails_for_a_reason_and_its_neighbour_does_not(
-    found: Measures, reason: str
+    found: Measures, keys: dict[str, float], reason: str
 ) -> None:
-    """A copy of the positive speaks against itself alone, however high it scores."""
-    config = RefineConfig(negative_share=0.9, alike=0.9, above_share=1.2)
+    """A copy of the positive speaks against itself alone, however well it fits."""
+    config = RefineConfig.model_validate({"alike": 0.9, **keys})
     findings = check(_record(), found, config)
     assert findings.negatives == [reason]
     assert findings.positives == FINE
@@ -111,9 +128,9 @@ def test_the_window_is_about_bare_cosines() -> None:
 def test_symmetric_records_are_checked_by_order_alone() -> None:
     """S1 must be nearer to S2 than to S3; that S3 is near is meant."""
     record = _record(symmetric=True)
-    near = _measures(0.6, 0.59, best=0.6, alike=0.99)
+    near = _measures(0.6, 0.59, alike=0.99)
     assert check(record, near, DEFAULTS) == check(record, _measures(), DEFAULTS)
-    farther = check(record, _measures(0.6, 0.61, best=0.61), DEFAULTS)
+    farther = check(record, _measures(0.6, 0.61), DEFAULTS)
     assert farther.positives == ["negative_above_positive"]
     assert check(record, near, RefineConfig(order_margin=0.05)).positives != FINE
 
@@ -134,24 +151,21 @@ def test_a_linear_change_of_the_scale_changes_nothing(
 ) -> None:
     """So thresholds mean the same for encoders whose cosines lie between 0.7 and 1."""
     positive, negative, mean = (round(score, 3) for score in scores)
-    best = max(positive, 0.5)
+    config = RefineConfig(negative_share=0.93)
 
     def found(a: float, b: float) -> Measures:
         return _measures(
-            a * positive + b, a * negative + b, rank=rank, best=a * best + b, mean=a * mean + b,
-            spread=a * 0.1,
+            a * positive + b, a * negative + b, rank=rank, best=a * max(positive, 0.5) + b,
+            mean=a * mean + b, spread=a * 0.1,
         )  # fmt: skip
 
     # Apart from the thresholds themselves, where rounding decides.
-    lifts = [positive - mean, negative - mean, best - mean]
-    edges = [share_of(lift, share) for lift in lifts for share in (0.6, 1.0, 1.1)]
-    if (
-        best - mean < 0.01
-        or min(abs(e - lift) for e in edges for lift in lifts if e != lift) < 1e-6
-    ):
-        return
-    config = RefineConfig(negative_share=0.93)
-    assert check(_record(), found(1, 0), config) == check(_record(), found(slope, shift), config)
+    gaps = [max(positive, 0.5) - positive - 0.35, negative - positive, negative - positive - 0.1]
+    gaps.append(negative - mean - share_of(positive - mean, 0.93))
+    if min(map(abs, gaps)) > 1e-6:
+        assert check(_record(), found(1, 0), config) == check(
+            _record(), found(slope, shift), config
+        )
 
 
 @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1), st.integers(0, 60)), max_size=20))
@@ -165,10 +179,10 @@ def test_a_looser_threshold_never_drops_more(rows: list[tuple[float, float, int]
         positives = sum(bool(f.positives[0]) for f in found)
         return positives, positives + sum(bool(f.negatives[0]) for f in found)
 
-    tight, loose = RefineConfig(top_k=10, best_share=0.8), RefineConfig(top_k=50, best_share=0.5)
+    tight, loose = RefineConfig(top_k=10, max_behind=2), RefineConfig(top_k=50, max_behind=5)
     assert dropped(loose)[0] <= dropped(tight)[0]
-    low = RefineConfig(negative_share=0.8, best_share=None, top_k=None)
-    high = RefineConfig(negative_share=1.05, best_share=None, top_k=None)
+    low = RefineConfig(answers_from=-2, max_behind=None, top_k=None)
+    high = RefineConfig(answers_from=0.5, max_behind=None, top_k=None)
     assert dropped(high)[1] <= dropped(low)[1]
 
 
@@ -301,9 +315,8 @@ def _judged(**keys: object) -> RefineConfig:
 
 def test_a_grade_overrules_the_encoder() -> None:
     """Both ways; without a grade the encoder's finding stands."""
-    found = check(_record(("a", "b")), _measures(
-        rank=99, negatives=np.array([0.1, 0.2]), alike=[0.1, 0.99],
-    ), DEFAULTS)  # fmt: skip
+    measures = _measures(0.8, [0.1, 0.2], rank=99, alike=[0.1, 0.99])
+    found = check(_record(("a", "b")), measures, DEFAULTS)
     assert found.positives == ["positive_not_found"]
     assert found.negatives == ["", "negative_like_positive"]
     config = _judged()

@@ -76,11 +76,12 @@ def _details(found: Measures | None, grades: Grades) -> list[str]:
     if found is not None:
         told = [
             f"cosine {found.positives[0]:.3f}",
-            f"of the pool: best {found.best:.3f}, mean {found.mean:.3f}",
             f"{found.ranks[0]} texts come before it",
+            f"{found.best - found.positive_evidence[0]:.2f} spreads behind the best",
         ]
         if len(found.negatives):
-            told.append(f"the highest negative {found.negatives.max():.3f}")
+            gap = found.negative_evidence.max() - found.positive_evidence[0]
+            told.append(f"the best negative {gap:+.2f} spreads from it")
     grade = grades.positives.get(0)
     return [*told, f"grade {grade.final}"] if grade and grade.final is not None else told
 
@@ -91,7 +92,8 @@ def decisions_line(
     """What `refined.jsonl` says of a record: every text with score, rank, grade and decision."""
     row: dict[str, Any] = {"record": record.id, "rejected": decided.rejected or None}
     if found is not None:
-        row |= {"encoder": signed.encoder, "best": found.best, "mean": round(found.mean, 6)}
+        numbers = {"mean": found.mean, "spread": found.spread, "best": found.best}
+        row |= {"encoder": signed.encoder, **{k: round(v, 6) for k, v in numbers.items()}}
     for side in ("positives", "negatives"):
         texts, graded = getattr(record, side), getattr(grades, side)
         row[side] = []
@@ -99,6 +101,8 @@ def decisions_line(
             item: dict[str, Any] = {"id": texts[place].id}
             if found is not None:
                 item["score"] = round(float(getattr(found, side)[place]), 6)
+                evidence = getattr(found, f"{side[:-1]}_evidence")[place]
+                item["evidence"] = round(float(evidence), 4)
                 if side == "positives":
                     item["rank"] = int(found.ranks[place])
                 else:

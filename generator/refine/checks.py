@@ -11,18 +11,19 @@ from generator.refineconfig import RefineConfig
 # Every reason, with what it means; docs/refine.md has the list.
 POSITIVE_REASONS = {
     "positive_not_found": "not among the first refine.top_k of the pool for its query",
-    "positive_far_behind": "others score far higher (refine.best_share)",
+    "positive_far_behind": "another text of the pool fits far better (refine.max_behind)",
     "positive_too_far": "its cosine is low (refine.min_cosine, refine.min_sigmas)",
     "positive_too_near": "its cosine is high: a copy of the query (refine.max_cosine)",
-    "negative_above_positive": "a negative scores higher (refine.above_share, order_margin)",
+    "negative_above_positive": "a negative fits better (refine.max_above, refine.order_margin)",
     "positive_not_relevant": "the judge's grade is below refine.judge.positive_min",
 }
 NEGATIVE_REASONS = {
-    "negative_answers": "scores like the positive (refine.negative_share, refine.margin)",
+    "negative_answers": "fits like the positive (refine.answers_from, negative_share, margin)",
     "negative_like_positive": "says what the positive says (refine.alike)",
     "negative_relevant": "the judge's grade is above refine.judge.negative_max",
 }
 FINE = ""
+_NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,58 +46,64 @@ def check(record: Record, found: Measures, config: RefineConfig) -> Findings:
     """What fails of a record: a pure function of its arguments."""
     positives = [_positive(record, found, place, config) for place in range(len(found.positives))]
     negatives = _like_positive(record, found, config)
-    fine = found.positives[[reason == FINE for reason in positives]]
-    others = found.negatives[[reason == FINE for reason in negatives]]
-    if not len(others) or not len(fine):
+    fine = [place for place, reason in enumerate(positives) if reason == FINE]
+    others = [place for place, reason in enumerate(negatives) if reason == FINE]
+    if not others or not fine:
         return Findings(positives, negatives)
-    lowest = float(fine.min())
-    if others.max() > _order_limit(record, found, lowest, config):
+    if _is_above(record, found, fine, others, config):
         positives = [reason or "negative_above_positive" for reason in positives]
     elif not record.symmetric:
-        limit = _answer_limit(found, lowest, config)
-        scored = zip(negatives, found.negatives.tolist(), strict=True)
-        negatives = [why or ("negative_answers" if s >= limit else FINE) for why, s in scored]
+        for place in others:
+            if _answers(found, fine, place, config):
+                negatives[place] = "negative_answers"
     return Findings(positives, negatives)
 
 
 def _positive(record: Record, found: Measures, place: int, config: RefineConfig) -> str:
     """The first reason of a positive. Others' texts only count where they may be negatives."""
-    score = found.positives[place]
     if record.in_batch == "all":
         if config.top_k is not None and found.ranks[place] >= config.top_k:
             return "positive_not_found"
-        least = None if config.best_share is None else share_of(found.best_lift, config.best_share)
-        if least is not None and score - found.mean < least:
+        behind = found.best - found.positive_evidence[place]
+        if config.max_behind is not None and behind > config.max_behind:
             return "positive_far_behind"
-    sigmas = float(found.sigmas(found.positives)[place])
-    if (config.min_cosine is not None and score < config.min_cosine) or (
+    cosine = found.positives[place]
+    sigmas = (cosine - found.mean) / found.spread
+    if (config.min_cosine is not None and cosine < config.min_cosine) or (
         config.min_sigmas is not None and sigmas < config.min_sigmas
     ):
         return "positive_too_far"
-    if config.max_cosine is not None and score > config.max_cosine:
+    if config.max_cosine is not None and cosine > config.max_cosine:
         return "positive_too_near"
     return FINE
 
 
-def _order_limit(record: Record, found: Measures, positive: float, config: RefineConfig) -> float:
-    """The cosine from which a negative speaks against the positive itself."""
+def _is_above(
+    record: Record, found: Measures, fine: list[int], others: list[int], config: RefineConfig
+) -> bool:
+    """Whether a negative fits the query so much better that the positive itself is doubted.
+
+    Of symmetric records the cosines alone count: words may be shared by any two of their texts.
+    """
     if record.symmetric:
-        if config.order_margin is None:
-            return float("inf")
-        return positive - config.order_margin
-    if config.above_share is None:
-        return float("inf")
-    return found.mean + share_of(positive - found.mean, config.above_share)
+        limit = _NEVER if config.order_margin is None else -config.order_margin
+        return bool(found.negatives[others].max() - found.positives[fine].min() > limit)
+    limit = _NEVER if config.max_above is None else config.max_above
+    gap = found.negative_evidence[others].max() - found.positive_evidence[fine].min()
+    return bool(gap > limit)
 
 
-def _answer_limit(found: Measures, positive: float, config: RefineConfig) -> float:
-    """The cosine from which a negative may answer as well as the positive."""
-    limit = float("inf")
+def _answers(found: Measures, fine: list[int], place: int, config: RefineConfig) -> bool:
+    """Whether a negative may answer as well as the positives; the lowest of them counts."""
+    cosine, positive = float(found.negatives[place]), float(found.positives[fine].min())
+    gap = found.negative_evidence[place] - found.positive_evidence[fine].min()
+    if config.answers_from is not None and gap >= config.answers_from:
+        return True
     if config.negative_share is not None:
-        limit = found.mean + share_of(positive - found.mean, config.negative_share)
-    if config.margin is not None:
-        limit = min(limit, positive - config.margin)
-    return limit
+        limit = share_of(positive - found.mean, config.negative_share)
+        if cosine - found.mean >= limit:
+            return True
+    return config.margin is not None and cosine >= positive - config.margin
 
 
 def _like_positive(record: Record, found: Measures, config: RefineConfig) -> list[str]:

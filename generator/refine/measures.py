@@ -1,9 +1,10 @@
 """What an encoder says of a record: scores of its texts, ranks in the pool, the background.
 
-Scores are cosines. The background of a query is the mean and the spread of its scores with texts
-drawn from the pool; how far a score stands above it (`lift`) means the same for encoders whose
-cosines lie between 0.7 and 1 and for those that use the whole range: a linear change of the scale
-changes nothing.
+`evidence` of a text for a query is counted in spreads: how far its cosine stands above the query's
+background (mean and standard deviation over texts drawn from the pool), and a lexical part, its
+share of the best BM25 score in the pool, times a weight. A linear change of an encoder's scale
+changes nothing, so thresholds mean the same for encoders whose cosines lie between 0.7 and 1 and
+for those that use the whole range.
 """
 
 from __future__ import annotations
@@ -21,38 +22,52 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
+class Background:
+    """The scores of a query with texts that have nothing to do with it: mean and spread."""
+
+    mean: float
+    spread: float
+
+    @classmethod
+    def of(cls, scores: NDArray[np.floating]) -> Background:
+        """That of some cosines [texts]."""
+        values = scores.astype(np.float64)
+        return cls(float(values.mean()), max(float(values.std()), _LEAST_SPREAD))
+
+    def evidence(self, cosines: Floats, lexical: Floats) -> Floats:
+        """Cosines in spreads above the background, and the lexical part on top."""
+        found: Floats = (cosines - self.mean) / self.spread + lexical
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Measures:
     """Of one record: p positives, n negatives, and the texts of the pool that come before them.
 
-    `ranks` [p]: texts that score higher, those left out that may answer too; at most the depth of
-    the search. `alike` [n]: cosine of each negative with the positive that is nearest to it.
-    `best`: the highest score in the pool, the record's own positives included. `rivals` are places
-    in the pool, best first, that are no text of the record's.
+    `positives` [p] and `negatives` [n] are cosines, `positive_evidence` and `negative_evidence`
+    what was made of them. `ranks` [p]: texts with more evidence, those left out that may answer
+    too; at most the depth of the search. `best`: the highest evidence in the pool, the record's
+    own positives included. `alike` [n]: cosine of each negative with the positive that is nearest
+    to it; `text_mean` is what two texts of the pool have on average. `rivals` are places in the
+    pool, best first, that are no positive; `rival_scores` their cosines.
     """
 
     positives: Floats
     negatives: Floats
+    positive_evidence: Floats
+    negative_evidence: Floats
     ranks: NDArray[np.int64]
-    alike: Floats
-    rivals: NDArray[np.int64]
-    rival_scores: Floats
     best: float
     mean: float
     spread: float
+    alike: Floats
     text_mean: float
+    rivals: NDArray[np.int64]
+    rival_scores: Floats
 
     def lift(self, scores: Floats) -> Floats:
-        """How far scores stand above the query's background."""
+        """How far cosines stand above the query's background."""
         return scores - self.mean
-
-    @property
-    def best_lift(self) -> float:
-        """The best text's; never quite 0, so that shares of it exist."""
-        return max(self.best - self.mean, _LEAST_SPREAD)
-
-    def sigmas(self, scores: Floats) -> Floats:
-        """Scores in spreads of the query's background."""
-        return (scores - self.mean) / max(self.spread, _LEAST_SPREAD)
 
     def likeness(self) -> Floats:
         """`alike` from 0, as two texts of the pool are alike on average, to 1, the same text."""
@@ -60,11 +75,9 @@ class Measures:
 
     def to_json(self) -> str:
         """One line, without the newline."""
-        row: dict[str, object] = {}
-        for name in self.__slots__:
-            value = getattr(self, name)
-            row[name] = np.round(value, DIGITS).tolist()
-        return json.dumps(row)
+        return json.dumps(
+            {name: np.round(getattr(self, name), DIGITS).tolist() for name in self.__slots__}
+        )
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Measures:

@@ -88,7 +88,7 @@ def source(tmp_path: Path) -> Path:
 
 def _config(source: Path, **keys: object) -> RunConfig:
     corpus = source.parent / "corpus.jsonl"
-    return RunConfig.model_validate({"refine": {"corpus": corpus, "best_share": 0.8, **keys}})
+    return RunConfig.model_validate({"refine": {"corpus": corpus, "max_behind": 2, **keys}})
 
 
 def _read(folder: Path) -> tuple[list[Record], list[Rejected]]:
@@ -128,7 +128,7 @@ def test_nothing_is_done_twice_under_other_thresholds(
     refine_file(source, tmp_path / "out", _config(source))
     first = (tmp_path / "out" / "records.jsonl").read_bytes()
     encoded = words.encoded
-    loose = refine_file(source, tmp_path / "out", _config(source, best_share=None, top_k=None))
+    loose = refine_file(source, tmp_path / "out", _config(source, max_behind=None, top_k=None))
     assert loose.kept == 10
     refine_file(source, tmp_path / "out", _config(source))
     assert words.encoded == encoded
@@ -179,7 +179,7 @@ def test_an_equal_text_or_the_same_passage_never_counts_against(
     source.write_text("".join(to_json(record) + "\n" for record in (one, two)))
     with (tmp_path / "corpus.jsonl").open("a") as file:
         file.write(json.dumps({"_id": "same", "text": _passage(1).upper()}) + "\n")
-    refine_file(source, tmp_path / "out", _config(source, top_k=4, best_share=None))
+    refine_file(source, tmp_path / "out", _config(source, top_k=4, max_behind=None))
     rows = _decisions(tmp_path / "out")
     assert [row["positives"][0]["rank"] for row in rows] == [0, 0]
 
