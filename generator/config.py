@@ -20,7 +20,8 @@ from generator.dedupeconfig import DedupeConfig
 from generator.errors import ConfigError, InputError
 from generator.families import FilterSpec, Frozen
 from generator.mineconfig import MineConfig
-from generator.modelconfig import LLMConfig
+from generator.modelconfig import LLMConfig, inherited
+from generator.refineconfig import SAMPLED_APART, RefineConfig
 from generator.taxonomy import validation_problems
 from generator.yamlfile import parse_yaml, read_yaml
 
@@ -78,6 +79,7 @@ class RunConfig(Frozen):
     dataset: DatasetConfig = DatasetConfig()
     corpus: CorpusConfig | None = None
     mine: MineConfig | None = None
+    refine: RefineConfig | None = None
     train: Mapping[str, Any] | None = None
     searches: tuple[str, ...] = ()
 
@@ -87,6 +89,18 @@ class RunConfig(Frozen):
             message = "keep needs dedupe.keep first: best lets later draws take earlier ones away"
             raise ValueError(message)
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _judge_inherits(cls, data: Any) -> Any:
+        """A judge's model takes every key that it does not name from `llm`, as a writer does."""
+        if not isinstance(data, Mapping):
+            return data
+        refine, llm = data.get("refine"), data.get("llm") or {}
+        if not isinstance(refine, Mapping) or not isinstance(llm, Mapping):
+            return data
+        judge = inherited(llm, refine.get("judge"), SAMPLED_APART)
+        return {**data, "refine": {**refine, "judge": judge}}
 
     @field_validator("train", mode="before")
     @classmethod

@@ -153,7 +153,7 @@ class _Opener:
         if self._encoder is None:
             return None
         return partial(
-            _embed_queries, self._encoder, self._config.use_task, progress=self._progress
+            embed_queries, self._encoder, self._config.use_task, progress=self._progress
         )
 
     def teacher(self, llm: ModelConfig | None) -> Teacher | None:
@@ -180,7 +180,7 @@ class _Opener:
         partly = PartialVectors(
             encoder, self._pool.text, len(self._pool), self._work / "teacher", key=key
         )
-        ask = partial(_embed_queries, encoder, self._config.use_task)
+        ask = partial(embed_queries, encoder, self._config.use_task)
         return EncoderTeacher(encoder.name, partly, lambda asked: ask(asked.records))
 
     def _judge(self, llm: ModelConfig | None) -> Teacher:
@@ -202,7 +202,7 @@ def _own_vectors(asked: Asked) -> NDArray[np.float32]:
     return asked.vectors
 
 
-def _embed_queries(
+def embed_queries(
     encoder: Encoder, use_task: bool | None, records: Sequence[Record],
     progress: Progress | None = None,
 ) -> NDArray[np.float32]:  # fmt: skip

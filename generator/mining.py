@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -30,10 +30,10 @@ from generator.mineconfig import MineConfig
 from generator.miners import Miner, make_miner
 from generator.modelconfig import ModelConfig
 from generator.recordfile import RecordFile, write_whole
-from generator.records import Record, content_id, to_json
+from generator.recordpool import record_pool
+from generator.records import to_json
 from generator.runs import file_hash
-from generator.search.passages import Passage, passages_file, stream_passages
-from generator.search.pool import Pool, build_pool
+from generator.search.pool import Pool
 
 SEARCHED_AT_ONCE = 4096  # records; a kill costs one such search at most
 SCORED_AT_ONCE = 64  # records, whose candidates a teacher scores before they go to disk
@@ -106,7 +106,7 @@ def mine(
     try:
         if not len(records):
             raise InputError(f"{source}: no records to mine for", hint="trine generate, or import")
-        pool, corpus_key = _pool(records, source, config, work)
+        pool, corpus_key = record_pool(records, source, config.corpus, work / "pool")
         with closing(pool):
             keys = (corpus_key, file_hash(source))
             miner = make_miner(config, pool, keys, work, llm, tell)
@@ -123,31 +123,6 @@ def mine(
     with write_whole(negatives.with_name("mining.json")) as file:
         json.dump(summary.to_dict(), file, indent=1)
     return summary
-
-
-def _pool(records: RecordFile, source: Path, config: MineConfig, work: Path) -> tuple[Pool, str]:
-    """The texts of the corpus, or the records' own, and a key of the corpus."""
-    if config.corpus is None:
-        corpus_key = content_id("own", file_hash(source))
-        # Their ids are their contents', and `source_passage` is about a corpus.
-        texts: Iterable[Passage] = (Passage("", text) for text in _texts(records))
-    else:
-        corpus = passages_file(config.corpus)
-        corpus_key = file_hash(corpus)
-        texts = stream_passages(corpus)
-    pool = build_pool(
-        texts, _texts(records), work / "pool", key=content_id(corpus_key, file_hash(source))
-    )
-    if not pool.searchable:
-        pool.close()
-        raise InputError(f"{config.corpus or source}: no text to mine", hint="give --corpus")
-    return pool, corpus_key
-
-
-def _texts(records: Iterable[Record]) -> Iterator[str]:
-    for record in records:
-        yield from (positive.text for positive in record.positives)
-        yield from (negative.text for negative in record.negatives)
 
 
 def _search(

@@ -7,7 +7,7 @@ Knows no environment: keys of APIs are named here (`api_key_env`) and read in `c
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -208,9 +208,9 @@ class LLMConfig(ModelConfig):
             return data
         found = dict(data)
         if isinstance(data.get("writers"), list | tuple):
-            found["writers"] = [_with(data, writer) for writer in data["writers"]]
+            found["writers"] = [inherited(data, writer) for writer in data["writers"]]
         if data.get("brainstorm") is not None:
-            found["brainstorm"] = _with(data, data["brainstorm"])
+            found["brainstorm"] = inherited(data, data["brainstorm"])
         return found
 
     @model_validator(mode="after")
@@ -266,20 +266,20 @@ def _canonical(body: Mapping[str, Any]) -> str:
     return json.dumps(body, ensure_ascii=False, sort_keys=True) if body else ""
 
 
-def _with(base: Mapping[str, Any], writer: Any) -> Any:
-    """A writer's keys, and from `llm` those that it does not name."""
+def inherited(base: Mapping[str, Any], writer: Any, apart: Collection[str] = ()) -> Any:
+    """A writer's keys, and from `llm` those that it does not name, except those `apart`."""
     if not isinstance(writer, Mapping):
         return writer
     other_server = writer.get("base_url", base.get("base_url")) != base.get("base_url")
     other_backend = writer.get("backend", base.get("backend")) != base.get("backend")
-    shared = set(ModelConfig.model_fields)
+    shared = set(ModelConfig.model_fields) - set(apart)
     if other_backend:
         shared -= {"model"}
     if other_backend or other_server or "model" in writer:
         shared -= _PRICES
-    inherited = {key: value for key, value in base.items() if key in shared}
+    found = {key: value for key, value in base.items() if key in shared}
     if other_server:  # the key of one server is not told to another, unless it is named
-        inherited["api_key_env"] = ""
-        inherited.pop("headers", None)
-        inherited.pop("endpoints", None)
-    return {**inherited, **writer}
+        found["api_key_env"] = ""
+        found.pop("headers", None)
+        found.pop("endpoints", None)
+    return {**found, **writer}

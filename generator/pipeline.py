@@ -1,6 +1,7 @@
 """Read this first: a run, as its stages composed.
 
-    tasks.yaml, prompts/ ─ plan ─ generate ─ filter ─ dedupe ─ collect ─ mine ─ describe ─ train
+    tasks.yaml, prompts/ ─ plan ─ generate ─ filter ─ dedupe ─ collect ─ mine ─ refine ─┬─ describe
+                                                                                       └─ train
 
 Every function takes a `RunConfig` and works in `config.output`; run it again to go on where it
 was. The command line calls nothing else.
@@ -31,6 +32,9 @@ from generator.plan import Plan, make_plan
 from generator.progress import Silent, Watch
 from generator.recordfile import read_records, write_whole
 from generator.records import Record, Rejected, to_json
+from generator.refineconfig import RefineConfig
+from generator.refinestage import refine_run as refine_stage
+from generator.refining import Refined
 from generator.runs import RunFolder, open_run
 from generator.training import Trained, train_run, train_settings
 
@@ -45,7 +49,7 @@ class Summary:
 
     `short` is true where fewer records were kept than asked for with `keep`; `stopped` says why not
     all draws were made (the budget), if so. `trained` is the embedder of a run that has a `train`
-    section, None where it has none or the budget stopped it.
+    section, None where it has none or the budget stopped it; `refined` the same of `refine`.
     """
 
     folder: Path
@@ -57,16 +61,18 @@ class Summary:
     short: bool
     stopped: str = ""
     trained: Trained | None = None
+    refined: Refined | None = None
 
     @property
     def kept(self) -> int:
         """How many records the run ended with."""
-        return self.deduped.passed.total()
+        return self.refined.kept if self.refined else self.deduped.passed.total()
 
     @property
     def rejected(self) -> Counter[str]:
         """Rejections by `family|stage|reason`."""
-        return self.generated.rejected + self.filtered.rejected + self.deduped.rejected
+        refined = self.refined.rejected if self.refined else Counter[str]()
+        return self.generated.rejected + self.filtered.rejected + self.deduped.rejected + refined
 
 
 def run(
@@ -85,6 +91,7 @@ def run(
         folder.write_manifest(manifest(plan))
         summary = _until_kept(plan, folder, open_model, watch)
         mine_stage(folder, config, watch)
+        summary = replace(summary, refined=refine_stage(folder, config, watch))
         describe(plan, folder, summary.drawn)
         if settings is not None and not summary.stopped:
             trained = train_run(folder, config, settings, watch)
@@ -129,6 +136,7 @@ def describe_run(config: RunConfig) -> None:
         dedupe_records(folder, config.dedupe, Silent())  # does nothing, unless filtered anew
         stages.collect(folder)
         mine_stage(folder, config, Silent())
+        refine_stage(folder, config, Silent())
         describe(plan, folder, folder.drawn())
 
 
@@ -143,8 +151,25 @@ def mine_run(config: RunConfig, *, watch: Watch | None = None) -> Mined:
         mined = mine_stage(folder, config, watch or Silent())
         if mined is None:
             raise InputError(f"{folder.path}: kept no record to mine for", hint="raise count: -n")
+        refine_stage(folder, config, watch or Silent())
         describe(plan, folder, folder.drawn())
         return mined
+
+
+def refine_run(config: RunConfig, *, watch: Watch | None = None) -> Refined:
+    """Check a run's records by meaning, then statistics and data set anew. Raises UserError."""
+    config = config.model_copy(update={"refine": config.refine or RefineConfig()})
+    plan = make_plan(config)
+    with open_run(config.output) as folder:
+        folder.require_stage("dedupe")
+        folder.write_manifest(manifest(plan))
+        stages.collect(folder)
+        mine_stage(folder, config, watch or Silent())
+        refined = refine_stage(folder, config, watch or Silent())
+        if refined is None:
+            raise InputError(f"{folder.path}: kept no record to refine", hint="raise count: -n")
+        describe(plan, folder, folder.drawn())
+        return refined
 
 
 def filter_file(source: Path, output: Path, config: RunConfig) -> Counts:

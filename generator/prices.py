@@ -69,7 +69,9 @@ def read_prices(config: RunConfig) -> Prices:
             hint="MODEL: {input: 2.5, output: 10}, below models:",
             problems=tuple(validation_problems(exc)),
         ) from exc
-    own = {model.model: price for model in config.llm.everyone if (price := _own_price(model))}
+    judges = config.refine.judge.graders if config.refine and config.refine.judge else ()
+    everyone = (*judges, *config.llm.everyone)
+    own = {model.model: price for model in everyone if (price := _own_price(model))}
     return Prices(path, {**file.models, **own}, file.batch_discount)
 
 

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dedupe": ("dedupe", "Stage 3 alone: drop duplicates and near-duplicates."),
     "import": ("import_", "Take over pairs of your own: MS MARCO, SQuAD, NLI, BEIR, tables."),
     "mine": ("mine", "Find hard negatives: BM25, dense, random, with positive-aware cuts."),
+    "refine": ("refine", "Check records by meaning: an encoder, an LLM judge, relabelling."),
     "iterate": ("iterate", "Mine and train in turns, each round with the last model."),
     "train": ("train", "Train an embedder on a run's data set, or on any pairs."),
     "export": ("export", "Write records in another tool's format."),

