@@ -152,9 +152,7 @@ class _Opener:
     def embed_queries(self) -> Callable[[Sequence[Record]], NDArray[np.float32]] | None:
         if self._encoder is None:
             return None
-        return partial(
-            embed_queries, self._encoder, self._config.use_task, progress=self._progress
-        )
+        return partial(embed_queries, self._encoder, self._config.use_task, progress=self._progress)
 
     def teacher(self, llm: ModelConfig | None) -> Teacher | None:
         name = self._config.teacher_name
