@@ -3,6 +3,7 @@
     python benchmarks/dedupe.py                     150-word texts: English, by words too, Japanese
     python benchmarks/dedupe.py --records 1000000   a file of records, as `trine dedupe` reads it
     python benchmarks/dedupe.py --templated 50000   records from one template
+    python benchmarks/dedupe.py --rules 2000        what stays of such by this rule and by others
     venv/bin/python benchmarks/rivals/datasketch_bench.py, rensa_bench.py, semhash_bench.py
 
 The texts are random words, of which every tenth is a copy with some words changed, so each planted
@@ -19,12 +20,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from generator.config import load_config
 from generator.dedupe import Deduped, deduplicate
 from generator.pipeline import dedupe_file
 from generator.records import Record, make_record, to_json
 from generator.shingles import Unit, shingle_set
 from generator.text import jaccard
+from generator.unionfind import Groups
 
 WORDS, DOCUMENTS, COPIES, MARGIN = 150, 9_000, 1_000, 0.03
 KANA = [chr(code) for code in range(0x3042, 0x3094)]
@@ -36,12 +41,15 @@ def main() -> None:
     parser.add_argument("--records", type=int, help="records of a file, deduplicated as a whole")
     parser.add_argument("--source", type=Path, help="that file; written where it is missing")
     parser.add_argument("--templated", type=int, help="records from one template")
+    parser.add_argument("--rules", type=int, help="such records, by this rule and others")
     args = parser.parse_args()
     if args.records:
         with tempfile.TemporaryDirectory(dir=".") as folder:
             file_of(args.records, args.source or Path(folder, "records.jsonl"), Path(folder, "out"))
     elif args.templated:
         templated(args.templated)
+    elif args.rules:
+        rules(args.rules)
     else:
         planted()
 
@@ -156,22 +164,25 @@ def write(path: Path, texts: Iterator[str]) -> None:
             file.write(to_json(one) + "\n")
 
 
+def from_template(draw: random.Random, count: int, slots: int, values: int) -> list[Record]:
+    """Records whose texts are one template, each slot filled with one of so many values."""
+    frame = [" ".join(word(draw) for _ in range(5)) for _ in range(slots + 1)]
+    fill = [[f"{word(draw)} {word(draw)}" for _ in range(values)] for _ in range(slots)]
+    texts = [
+        " ".join(itertools.chain(*zip(frame, map(draw.choice, fill), strict=False), frame[-1:]))
+        for _ in range(count)
+    ]
+    return [
+        make_record(family="f", task="t", language="en", query=f"{n}", positives=(text,))
+        for n, text in enumerate(texts)
+    ]
+
+
 def templated(count: int) -> None:
-    """Records from one template: at each threshold what stays, and what a second pass drops."""
+    """Records from one template: time, what stays, and what a second pass drops."""
     draw = random.Random(3)
     for slots, values in ((4, 12), (4, 200), (2, 100_000)):
-        frame = [" ".join(word(draw) for _ in range(5)) for _ in range(slots + 1)]
-        fill = [
-            [" ".join(word(draw) for _ in range(2)) for _ in range(values)] for _ in range(slots)
-        ]
-        texts = [
-            " ".join(itertools.chain(*zip(frame, map(draw.choice, fill), strict=False), frame[-1:]))
-            for _ in range(count)
-        ]
-        records = [
-            make_record(family="f", task="t", language="en", query=f"{n}", positives=(text,))
-            for n, text in enumerate(texts)
-        ]
+        records = from_template(draw, count, slots, values)
         start = time.process_time()
         result = deduplicate(records)
         seconds = time.process_time() - start
@@ -184,6 +195,37 @@ def templated(count: int) -> None:
             sep=" · ",
             flush=True,
         )
+
+
+def rules(count: int) -> None:
+    """What stays of templated records by this rule and by two others, from all similarities."""
+    draw = random.Random(3)
+    for slots, values in ((4, 12), (4, 200)):
+        similar = similarities(from_template(draw, count, slots, values))
+        for threshold in (0.7, 0.8, 0.9):
+            groups, spared = Groups(count), list[int]()
+            for later, earlier in zip(*np.nonzero(similar >= threshold), strict=True):
+                groups.join(int(earlier), int(later))
+            for item in range(count):
+                if not (similar[item, spared] >= threshold).any():
+                    spared.append(item)
+            print(
+                f"{slots} slots of {values}, threshold {threshold}",
+                f"stay: {(similar.max(axis=1) < threshold).sum()} unlike any earlier",
+                f"{len(spared)} unlike any earlier that stayed",
+                f"{sum(groups.root(item) == item for item in range(count))} components",
+                sep=" · ",
+            )
+
+
+def similarities(records: list[Record]) -> NDArray[np.float32]:
+    """Jaccard similarity of each record [later, earlier]; 0 elsewhere."""
+    sets = [shingle_set(f"{one.query}\n{one.positives[0].text}", "characters") for one in records]
+    vocabulary, places = np.unique(np.concatenate(sets), return_inverse=True)
+    held = np.zeros((len(records), len(vocabulary)), dtype=np.float32)
+    held[np.repeat(np.arange(len(sets)), [len(own) for own in sets]), places] = 1
+    shared, sizes = held @ held.T, held.sum(axis=1)
+    return np.tril(shared / (sizes[:, None] + sizes - shared), -1)
 
 
 def word(draw: random.Random) -> str:

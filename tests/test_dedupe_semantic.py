@@ -183,7 +183,8 @@ def test_neighbours_are_those_of_all_comparisons(seed: int, count: int, known: i
     scopes = rng.integers(0, 3, count).tolist()
     order = rng.permutation(count)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(semantic, "BLOCK", 4)
+        patched.setattr(semantic, "SMALLEST", 2)
+        patched.setattr(semantic, "LARGEST", 4)
         index = SemanticIndex(lambda: Rows(vectors), 0.5)
         for number, scope in enumerate(scopes):
             index.add(record(f"q{number}", family=f"f{scope}"))

@@ -27,7 +27,7 @@ from generator.text import Hashes, jaccard
 from generator.unionfind import Groups
 
 # Of the partners that an item might have, how many are read that stay whenever a given one stays.
-_READ = 4
+READ = 4
 _PAIRS_READ = 16  # to join what is similar, where scores are not known
 _CACHE_BYTES = 1 << 28
 
@@ -95,7 +95,7 @@ class NearIndex:
 
     def _settle(self, item: int, partners: Iterable[int], order: Places, found: Similar) -> None:
         """Read the likeliest partners, and note the best."""
-        limit, best, nearest = Limit(_READ), 0.0, NOBODY
+        limit, best, nearest = Limit(READ), 0.0, NOBODY
         for partner in partners:
             if not limit.allows(float(found.scores[partner])):
                 continue

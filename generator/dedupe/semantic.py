@@ -7,7 +7,8 @@ blocks. Blocks begin at the same places whatever comes later, so a longer input 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Literal, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from generator.dedupe.similar import NOBODY, Places, Similar
 from generator.records import Record
 
 Scope = Literal["task", "family", "all"]
-BLOCK = 2048
+SMALLEST, LARGEST = 32, 2048  # records of a block
 _DIGITS = 4  # what of a cosine does not depend on how texts were batched
 _NO_TEXT = -1
 
@@ -74,10 +75,11 @@ class SemanticIndex:
         scopes = np.array(self._scopes, dtype=np.int64)[order]
         for code in range(len(self._codes)):
             places = np.flatnonzero(scopes == code)
-            for block in range(0, len(places), BLOCK):
-                own = places[block : block + BLOCK]
+            edges = _edges(len(places))
+            for block in range(len(edges) - 1):
+                own = places[edges[block] : edges[block + 1]]
                 if own[-1] >= start:
-                    partners, scores = _nearest(vectors, order, places, block)
+                    partners, scores = _nearest(vectors, order, places, edges[: block + 2])
                     chosen = (own >= start) & (scores >= self._floor)
                     found.partners[own[chosen]] = partners[chosen]
                     found.scores[own[chosen]] = scores[chosen]
@@ -87,28 +89,37 @@ class SemanticIndex:
         return found
 
 
+def _edges(count: int) -> list[int]:
+    """Where blocks begin and end: small ones first, as many scopes hold few records."""
+    edges = [0]
+    while edges[-1] < count:
+        edges.append(edges[-1] + min(max(edges[-1], SMALLEST), LARGEST))
+    return edges
+
+
 def _nearest(
-    vectors: VectorRows, order: Places, places: Places, block: int
+    vectors: VectorRows, order: Places, places: Places, edges: Sequence[int]
 ) -> tuple[Places, NDArray[np.float64]]:
-    """Of the places of one block: the most similar place before, and the cosine."""
-    own = places[block : block + BLOCK]
-    queries = _padded(vectors.rows(order[own]))
-    best, partners = np.full(BLOCK, -1, dtype=np.float32), np.full(BLOCK, NOBODY)
-    for at in range(0, block + 1, BLOCK):
-        others = places[at : at + BLOCK]
-        documents = queries if at == block else vectors.rows(order[others])
+    """Of the places of the last block: the most similar place before, and the cosine."""
+    *_, start, end = edges
+    own, size = places[start:end], end - start
+    queries = _padded(vectors.rows(order[own]), size)
+    best, partners = np.full(size, -1, dtype=np.float32), np.full(size, NOBODY)
+    for low, high in pairwise(edges):
+        others = places[low:high]
+        documents = queries if low == start else vectors.rows(order[others])
         cosines = queries @ documents.T
-        if at == block:
-            cosines[np.triu_indices(BLOCK)] = -1  # itself, and those behind it
+        if low == start:
+            cosines[np.triu_indices(size)] = -1  # itself, and those behind it
         nearest = cosines.argmax(axis=1)
-        top = cosines[np.arange(BLOCK), nearest]
+        top = cosines[np.arange(size), nearest]
         better = top > best
         best[better], partners[better] = top[better], others[nearest[better]]
     return partners[: len(own)], np.round(best[: len(own)].astype(np.float64), _DIGITS).clip(0, 1)
 
 
-def _padded(vectors: Vectors) -> Vectors:
+def _padded(vectors: Vectors, size: int) -> Vectors:
     """With zeros to a whole block: the same shape multiplies in the same way."""
-    whole = np.zeros((BLOCK, vectors.shape[1]), dtype=np.float32)
+    whole = np.zeros((size, vectors.shape[1]), dtype=np.float32)
     whole[: len(vectors)] = vectors
     return whole
