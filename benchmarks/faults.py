@@ -225,11 +225,14 @@ def truncated(record: Record, rng: random.Random, _stock: Stock) -> Record | Non
 
 
 def truncated_query(record: Record, rng: random.Random, _stock: Stock) -> Record | None:
-    """A long query breaks off in its middle, after a word that asks for another one."""
+    """A long query breaks off in its middle, after a word that asks for another one.
+
+    (A question may end in "in" or "for", and in Japanese in "は".)
+    """
     words = record.query.split(" ")
-    open_ends = {"the", "a", "an", "of", "to", "and", "in", "for", "with", "is", "by", "from", "or"}
+    open_ends = {"the", "a", "an", "of", "and", "or", "than", "because", "their", "its"}
     if _is_unspaced(record.query):
-        places = [m.end() for m in re.finditer(r"[、のをにがはで]", record.query)]
+        places = [m.end() for m in re.finditer(r"[、のをにがで]", record.query)]
         places = [p for p in places if 6 <= p < len(record.query) - 3]
         if not places:
             return None

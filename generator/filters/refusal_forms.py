@@ -20,12 +20,12 @@ _MAKE = (
 _EN_CANNOT = (
     r"i(?:['’]m| am)? (?:(?:simply |just )?(?:can['’]?t|cannot|can not|could not|won['’]?t|will not"
     r"|wouldn['’]t)(?: be able to)?|(?:not able|unable|not allowed|not permitted|not programmed"
-    r"|not designed|not equipped|forbidden|not in a position) to"
+    r"|not designed|not equipped|not authori[sz]ed|not going|forbidden|not in a position) to"
     r"|(?:must|have to|need to|will have to|would have to)(?: \w+ly)? (?:decline|refuse)(?: to)?"
     r"|(?:do not|don['’]t|am not|not) (?:feel )?comfortable"
     "|(?:do not|don['’]t) have (?:the (?:ability|capability|means)|enough|sufficient|access"
     "|any access)"
-    r"|have no (?:access|way|ability)|lack the|refuse to|decline to)"
+    r"|have no (?:access|way|ability)|lack the|refuse to|decline to|am prohibited from|am bound by)"
 )
 _EN_EXCUSE = (
     r"(?:(?:i(?:['’]m| am) )?(?:\w+ )?(?:sorry|afraid)|(?:my |sincere )*apologies"
