@@ -83,10 +83,14 @@ def load_stock(name: str, records: Sequence[Real]) -> Stock:
 
 
 def copied_query(record: Record, rng: random.Random, _stock: Stock) -> Record | None:
-    """The query is a sentence of the positive, or of a short positive a slight variation."""
+    """The query is a sentence of the positive, as it is or edited, or in a pair the positive.
+
+    (Of a pair of sentences a word may differ: that is what such pairs are.)
+    """
     text = record.positives[0].text
     if record.family in SENTENCES:
-        return with_texts(record, query=text if rng.random() < 0.5 else _edited(text, rng))
+        forms = [text, text.upper(), f"{text} ", text.rstrip(".。!?？") + "!", f"“{text}”"]
+        return with_texts(record, query=rng.choice(forms))
     sentence = rng.choice(_long_sentences(text) or [""])
     if not sentence:
         return None
@@ -221,11 +225,14 @@ def truncated(record: Record, rng: random.Random, _stock: Stock) -> Record | Non
 
 
 def truncated_query(record: Record, rng: random.Random, _stock: Stock) -> Record | None:
-    """A long query breaks off in its middle, after a word that asks for another one."""
+    """A long query breaks off in its middle, after a word that asks for another one.
+
+    (A question may end in "in" or "for", and in Japanese in "は".)
+    """
     words = record.query.split(" ")
-    open_ends = {"the", "a", "an", "of", "to", "and", "in", "for", "with", "is", "by", "from", "or"}
+    open_ends = {"the", "a", "an", "of", "and", "or", "than", "because", "their", "its"}
     if _is_unspaced(record.query):
-        places = [m.end() for m in re.finditer(r"[、のをにがはで]", record.query)]
+        places = [m.end() for m in re.finditer(r"[、のをにがで]", record.query)]
         places = [p for p in places if 6 <= p < len(record.query) - 3]
         if not places:
             return None

@@ -180,9 +180,20 @@ def _corpus(config: RunConfig, watch: Watch) -> Corpus | None:
     return Corpus(config.corpus, passages, found, config.seed)
 
 
+def _with_examples(plan: Plan, quota: Quota) -> FilterSpec:
+    """The family's rules; the one about copies of the prompt is given its templates' texts."""
+    spec = dict(plan.filter_spec(quota.name))
+    thresholds = spec.get("example_copied", False)
+    if isinstance(thresholds, Mapping) and "examples" not in thresholds:
+        form = quota.family.forms[quota.form]
+        texts = [text for s in form.steps.values() for text in plan.renderer.texts(s.template)]
+        spec["example_copied"] = {**thresholds, "examples": texts}
+    return spec
+
+
 def _with_chains(plan: Plan) -> Plan:
     try:
-        chains = {quota.name: compile_rules(plan.filter_spec(quota.name)) for quota in plan.quotas}
+        chains = {quota.name: compile_rules(_with_examples(plan, quota)) for quota in plan.quotas}
     except TaxonomyError as exc:
         raise ConfigError(
             "filters of this run", hint="docs/filters.md", problems=exc.problems

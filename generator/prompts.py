@@ -29,11 +29,14 @@ from jinja2.sandbox import SandboxedEnvironment
 from generator.errors import TaxonomyError
 from generator.families import Family, Form, Language, Taxonomy
 from generator.records import Draw, Message, content_id
+from generator.text import word_count
 
 Role = Literal["system", "user", "assistant"]
 # A private-use character: no role mark can come from a drawn value or a reply (see `_render`).
 _MARK = "\ue000"
 _VARIABLE = re.compile(r"\s*\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}\s*")
+_QUOTED = re.compile(r'"\s*:\s*"([^"\n]+)"')
+_PHRASE_WORDS = 4
 _TURN = re.compile(f"{_MARK}(system|user|assistant){_MARK}")
 LANGUAGE_VARIABLES = frozenset({"language", "text_language", "language_code", "text_language_code"})
 # Of grounded families besides; those of a second passage begin with "second_".
@@ -93,6 +96,18 @@ class Renderer:
     def hash(self, template: str) -> str:
         """A hash of a template's source and of all that it includes or imports."""
         return content_id(*(self._source(name) for name in self._closure(template)))[:16]
+
+    @cache  # noqa: B019 - see above
+    def texts(self, template: str) -> tuple[str, ...]:
+        """The sentences that a template and all it includes hold: examples and instructions."""
+        found: list[str] = []
+        for name in self._closure(template):
+            tree = self._parse(name)
+            found += [node.value for node in tree.find_all(nodes.Const) if _is_said(node.value)]
+            for data in tree.find_all(nodes.TemplateData):
+                found += filter(_is_said, _QUOTED.findall(data.data))
+                found += filter(_is_said, (line.lstrip("- ") for line in data.data.splitlines()))
+        return tuple(dict.fromkeys(found))
 
     def check(self, taxonomy: Taxonomy) -> list[str]:
         """Every problem of the templates that a taxonomy names, each with its place."""
@@ -267,6 +282,11 @@ def _alone(source: str) -> str:
     """The variable that a template is nothing but: no engine is needed to fill it in."""
     found = _VARIABLE.fullmatch(source)
     return found[1] if found else ""
+
+
+def _is_said(value: object) -> bool:
+    """Whether a constant of a template is a phrase or more, and no name of a file or a field."""
+    return isinstance(value, str) and word_count(value) >= _PHRASE_WORDS and "{" not in value
 
 
 def _broken(message: str) -> TaxonomyError:

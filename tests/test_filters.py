@@ -347,11 +347,17 @@ def test_negative_equals_positive() -> None:
     assert reason(rule, record(negative="Why was the harbour rebuilt?")) == "negative_equals_query"
     changed = DOCUMENT.replace("1829", "1830")
     assert reason(rule, record(negative=changed)) == "negative_near_positive"
-    assert reason(rule, record(negative=changed), max_similarity=0.99) is None
-    assert reason(rule, record(negative=DOCUMENT[: len(DOCUMENT) * 4 // 5])) is None
+    assert reason(rule, record(negative=changed), max_similarity=0.99, max_contained=1) is None
+    most = record(negative=DOCUMENT[: len(DOCUMENT) * 4 // 5])
+    assert reason(rule, most) == "negative_holds_positive"
+    assert reason(rule, most, max_contained=1) is None
+    assert reason(rule, record(negative=DOCUMENT[: len(DOCUMENT) // 2])) is None
     changed_ja = record(positive=DOCUMENT_JA, negative=DOCUMENT_JA.replace("二月", "三月"))
     assert reason(rule, changed_ja, max_similarity=0.8) == "negative_near_positive"
-    assert reason(rule, changed_ja, max_similarity=0.95) is None
+    assert reason(rule, changed_ja, max_similarity=0.95, max_contained=1) is None
+    turned = DOCUMENT_JA[DOCUMENT_JA.index("いまでは") :] + DOCUMENT_JA[:30]
+    item = record(positive=DOCUMENT_JA, negative=turned, language="ja")
+    assert reason(rule, item) == "negative_holds_positive"
 
 
 @pytest.mark.parametrize(

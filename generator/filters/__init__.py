@@ -10,15 +10,20 @@ reason given is the plainest one.
 from __future__ import annotations
 
 from generator.filters import (
+    boilerplate,
     empty,
+    example_copied,
+    giveaway,
     label_leak,
     language,
     length,
     meta_talk,
+    mixed_script,
     negative_equals_positive,
     off_passage,
     off_subject,
     opening,
+    personal_data,
     placeholder,
     points_at_text,
     query_copied,
@@ -26,7 +31,11 @@ from generator.filters import (
     refusal,
     repetition,
     says_little,
+    says_nothing,
     script,
+    toxic,
+    translation,
+    unfinished,
     vague,
 )
 from generator.filters.base import Reject, Rule
@@ -41,9 +50,14 @@ RULES: dict[str, Rule] = {
     "refusal": refusal.check,
     "meta_talk": meta_talk.check,
     "repetition": repetition.check,
+    "unfinished": unfinished.check,
+    "boilerplate": boilerplate.check,
     "query_copied": query_copied.check,
+    "example_copied": example_copied.check,
+    "giveaway": giveaway.check,
     "negative_equals_positive": negative_equals_positive.check,
     "label_leak": label_leak.check,
+    "translation": translation.check,
     "points_at_text": points_at_text.check,
     "vague": vague.check,
     "opening": opening.check,
@@ -51,8 +65,12 @@ RULES: dict[str, Rule] = {
     "query_strays": query_strays.check,
     "off_passage": off_passage.check,
     "says_little": says_little.check,
+    "says_nothing": says_nothing.check,
     "script": script.check,
+    "mixed_script": mixed_script.check,
     "language": language.check,
+    "personal_data": personal_data.check,
+    "toxic": toxic.check,
 }
 
 

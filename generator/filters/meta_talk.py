@@ -1,7 +1,8 @@
 """The model talks about its answer: query_meta_talk, positive_meta_talk, negative_meta_talk.
 
-Three signs: a preamble or caption before the text ("Sure! Here is a query:"), a remark after it
-("(212 words)"), and talk of the record's own roles anywhere ("the hard negative document"). In
+Signs: a preamble or caption before the text ("Sure! Here is a query:"), a remark after it ("(212
+words)", "I hope this helps"), a judgement of it ("this passage does not answer the query"), marks
+of chat formats, and talk of the record's own roles anywhere ("the hard negative document"). In
 documents that answer a query about search, roles are the subject and no sign.
 """
 
@@ -10,87 +11,92 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from generator.filters.base import Reject, Side, quote, sides
+from generator.filters.base import Reject, Side, Signs, lowered, quote, sides
+from generator.filters.meta_forms import CAPTIONS, CLOSINGS, CONFESSIONS, MARKS, OPENINGS
 from generator.records import Record
 
-_THING = (
-    r"\b(?:quer(?:y|ies)|passages?|documents?|texts?|answer|json|outputs?|sentences?|paragraphs?"
-    r"|translation|rewrit\w+|negatives?|positives?|questions?|response|version)\b"
-)
-_THING_JA = r"(?:クエリ|文書|ドキュメント|パッセージ|回答|翻訳|JSON|質問文|文章|例文)"
-_THING_ZH = r"(?:查询|文档|段落|文本|回答|翻译)"
-
-# How an answer is introduced or captioned at its start.
-_OPENINGS: tuple[str, ...] = (
-    (
-        r"(?:sure(?: thing)?|certainly|of course|absolutely|okay|great)\b[!,.:]*\s+"
-        r"(?:here(?:['’]s| is| are| you go)|i['’]ll (?:write|create|generate)|below is)"
-    ),
-    (
-        r"here(?:['’]s| is| are) (?:a|an|the|some|your|my|one|two|three|\d+)\b"
-        rf"[^.:\n]{{0,60}}{_THING}[^.:\n]{{0,60}}:"
-    ),
-    (
-        r"(?:user query|hard negative(?: document| passage)?|(?:positive|negative) "
-        r"(?:document|passage)|query|input text|misleading label)\W{0,3}:"
-    ),
-    (
-        r"this (?:passage|document|text) (?:is|would be|serves as) (?:an? |the |not )?"
-        r"(?:(?:hard )?negative|positive|relevant|irrelevant)"
-    ),
-    r"this passage (?:provides|discusses|describes|explains|answers|covers|focuses|talks|contains)",
-    (
-        r"(?:はい|もちろん|承知(?:いたし|し)ました|かしこまりました|了解(?:しました|です))"
-        r"[、。,!！\s]{0,3}(?:もちろん|では)?[、。]?(?:以下|こちら|次)[はがにの]"
-    ),
-    (
-        rf"(?:以下|こちら|次)[はがに][^。：:\n]{{0,40}}{_THING_JA}[^。：:\n]{{0,12}}"
-        r"(?:です|ます)(?:[。：:]|$)"
-    ),
-    r"(?:(?:ユーザー)?クエリ|正例|負例|ハードネガティブ|ポジティブ文書|ネガティブ文書)\s*[:：]",
-    r"(?:当然|好的)[，！!,]?\s*(?:以下|下面|这是)",
-    rf"以下是[^。：:\n]{{0,40}}{_THING_ZH}[^。：:\n]{{0,12}}[：:]",
-)
 # Quotes and Markdown may come first; a brace may not: that is code.
-_OPENS = re.compile(r"[\s\"'“‘「*#>_-]*(?:" + "|".join(_OPENINGS) + ")", re.IGNORECASE)
-_CLOSES = re.compile(
-    r"(?:\(\s*\d+ words\s*\)|\bword count:? *\d+|（\s*\d+文字\s*）"
-    r"|\bnote: (?:this|the) (?:query|document|passage|text|response)\b[^\n]{0,200})\W*$",
-    re.IGNORECASE,
+_OPENS = re.compile(
+    r"[\s\"'“‘「*#>_-]*(?:" + "|".join(OPENINGS) + ")"
+    rf"|[\s\"'“‘「*#>_\[【(（<-]*{CAPTIONS}[\]】)）>*_\"”」]{{0,4}}\s?(?:\s?[:：]|\s[-–—]\s"
+    r"|[】\]*]{1,2}\s*\n)"
 )
-_CLOSING_CHARS = 240
-_CLOSING_WORDS = ("word", "note:", "文字")  # one of these is in every closing
+_CLOSES = re.compile("|".join(CLOSINGS))
+_CONFESSES = re.compile("|".join(CONFESSIONS))
+_MARKS = re.compile(MARKS)
+_CLOSING_SIGNS = Signs(
+    """
+    hoffe fammi word token character note explanation reasoning rationale disclaimer comment
+    remark n.b. hope let_me_know hesitate feel_free would_you_like do_you_want anything_else
+    please_ fiction fictitious hypothetical made-up imaginary query relevant requirement
+    instruction the_user the_search question constraint end_of [end [_end 文字 字) 字） 語) 語）
+    単語 注 ※ 解説 説明 補足 備考 コメント お役 参考 質問 不明 修正 変更 要望 必要 他に 以上
+    ご確認 別の もう一つ 他の 希望 说明 备注 解释 如果 如有 hinweis anmerkung erklärung wissen
+    bescheid espère hésitez remarque espero duden dude_en avísame nota explicación spero sapere
+    надеюсь знать 도움이 آمل หวังว่า
+    """
+)
+_CONFESSION_SIGNS = Signs(
+    """
+    query question search user relevant looking_for asked need negative クエリ 質問 検索 ユーザー
+    求めて 問い 知りたい ネガティブ 負例 誤答 不正解 查询 问题 相关 用户 beantwortet enthält
+    """
+)
+_CLOSING_CHARS, _EDGE_CHARS = 280, 320
+_MARK_SIGNS = Signs(
+    "<| <｜ </ <s [/ [inst <start <end <think <reason <tool <answer <output <res"
+    "p <scratch # human: user: assistant: ー: ー： ト: ト： 户: 户： 助手 人間"
+)
 _ROLE = re.compile(
     r"\b(?:the|this|a|our) (?:hard[ -]negative|positive|negative) (?:document|passage)\b"
     r"|\bthe user(?:['’]s)? query\b"
     r"|ハードネガティブ|ユーザーの?クエリ|(?:ポジティブ|ネガティブ)な?文書"
-    r"|硬负例|困难负样本|用户查询",
-    re.IGNORECASE,
-)
+    r"|硬负例|困难负样本|用户查询"
+)  # fmt: skip
 # One of these is in every role; looking for them first is twenty times as fast as the pattern.
-_ROLE_WORDS = ("ative", "itive", "query", "ネガティブ", "ポジティブ", "クエリ", "负", "用户查询")
+_ROLE_WORDS = ("ative ", "itive ", "query", "ネガティブ", "ポジティブ", "クエリ", "负", "用户查询")
 _SEARCH = re.compile(
-    r"\bquer|\bsearch|retriev|embedding|\bnegative|クエリ|検索|ネガティブ|查询|检索", re.IGNORECASE
+    r"\bquer|\bsearch|retriev|embedding|\bnegative|クエリ|検索|ネガティブ|查询|检索"
 )
 
 
 def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
     """Reject a record with a text that speaks of itself as an answer to a prompt."""
     for side, text in sides(record):
-        found = _OPENS.match(text) or _closing(text[-_CLOSING_CHARS:]) or _role(text)
-        if found and not (_ROLE.fullmatch(found.group()) and _is_about_search(record, side)):
+        line = lowered(text)
+        found = _OPENS.match(line) or _mark(line) or _closing(line) or _confession(line, side)
+        found = found or _role(line)
+        if found and not (_judges(found) and _is_about_search(record, side)):
             return Reject(f"{side}_meta_talk", f"the {side} says {quote(found.group())}")
     return None
 
 
-def _closing(end: str) -> re.Match[str] | None:
-    lowered = end.lower()
-    return _CLOSES.search(end) if any(word in lowered for word in _CLOSING_WORDS) else None
+def _mark(line: str) -> re.Match[str] | None:
+    if "```" in line and (line.lstrip().startswith("```") or line.count("```") % 2):
+        return re.search("```", line)
+    return _MARKS.search(line) if _MARK_SIGNS.are_in(line) else None
 
 
-def _role(text: str) -> re.Match[str] | None:
-    lowered = text.lower()
-    return _ROLE.search(text) if any(word in lowered for word in _ROLE_WORDS) else None
+def _closing(line: str) -> re.Match[str] | None:
+    end = line[-_CLOSING_CHARS:].rstrip()
+    return _CLOSES.search(end) if _CLOSING_SIGNS.are_in(end) else None
+
+
+def _confession(line: str, side: Side) -> re.Match[str] | None:
+    if side == "query":
+        return None
+    edges = (line,) if len(line) <= 2 * _EDGE_CHARS else (line[:_EDGE_CHARS], line[-_EDGE_CHARS:])
+    found = (_CONFESSES.search(edge) for edge in edges if _CONFESSION_SIGNS.are_in(edge))
+    return next(filter(None, found), None)
+
+
+def _role(line: str) -> re.Match[str] | None:
+    return _ROLE.search(line) if any(word in line for word in _ROLE_WORDS) else None
+
+
+def _judges(found: re.Match[str]) -> bool:
+    """Whether it names a role of the record: in a text about search that is its subject."""
+    return found.re in {_ROLE, _CONFESSES}
 
 
 def _is_about_search(record: Record, side: Side) -> bool:
@@ -99,4 +105,4 @@ def _is_about_search(record: Record, side: Side) -> bool:
     Neither the query is a witness for itself ("find the hard negative document" is a leak) nor the
     task: most instructions say "given a query, retrieve".
     """
-    return side != "query" and bool(_SEARCH.search(record.query))
+    return side != "query" and bool(_SEARCH.search(lowered(record.query)))

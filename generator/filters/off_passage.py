@@ -16,16 +16,16 @@ from generator.text import HAN, normalise
 
 # Words of Japanese and Chinese without a dictionary: pairs of Han characters, and runs of katakana.
 _HAN_RUN = re.compile(f"[{HAN}]{{2,}}")
-_NUMBER = re.compile(r"\d{2,}")
+_NUMBER = re.compile(r"(?<!\d)\d{3,}(?![\ds])")
 _KATAKANA = re.compile("[\u30a1-\u30fa\u30fc]{2,}")
 
 
 def check(
-    record: Record, _values: Mapping[str, str], *, min_share: float = 0.5, min_words: int = 2
+    record: Record, _values: Mapping[str, str], *, min_share: float = 0.15, min_words: int = 2
 ) -> Reject | None:
     """Reject a query of whose content words fewer than `min_share` stand in its positives.
 
-    And one with a number of two digits or more that does not stand there.
+    And one with a number of three digits or more that does not stand there.
 
     `min_words`: a query with fewer content words is not judged.
     """

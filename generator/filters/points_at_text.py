@@ -12,20 +12,22 @@ from collections.abc import Mapping
 from generator.filters.base import Reject, quote
 from generator.records import Record
 
-_NOUN = r"(?:passage|text|excerpt|paragraph|article|document|section|chapter|sentence|statement)s?"
+_NOUN = r"(?:passage|text|excerpt|paragraph|article|document|section|chapter|sentence)s?"
 _POINTS = re.compile(
     rf"\b(?:according to|in|from|of|by|does|did|as) (?:the|this|that|these) "
     rf"(?:above |following |given |provided |first |last )?{_NOUN}\b"
     rf"|\b(?:this|the (?:above|following|given|provided)) {_NOUN}\b"
     rf"|\bthe {_NOUN} (?:say|says|mention|mentions|state|states|describe|describes"
     r"|discuss|is about)"
-    r"|\bthe (?:author|narrator|speaker)\b"
+    r"|\bthe (?:author|narrator|speaker)\b(?! of\b)"
     r"|\b(?:listing|figure|fig\.|table|example|exercise) [A-Z]?\d+(?:[-.]\d+)*\b"
     r"|\b(?:previous|preceding|next|last|this) (?:chapter|section|listing|example|figure|table)\b"
     r"|\b(?:mentioned|described|shown|listed) (?:above|below|here)\b"
     r"|この(?:文章|記事|文書|段落|節|章|一節|パッセージ|テキスト|文)(?:で|に|の|は|が|を|から|によ)"
-    r"|(?:リスト|図|表|例|コード)[0-9０-９]|(?:前|次|この)の?(?:章|節|例|リスト|図|表)(?:で|に|の|は|が|を)"
-    r"|本文(?:中|で|に|の|は|から)|上記の|以下の文|筆者|著者(?:は|が|の)"
+    "|(?:リスト|図|表|例|コード)[0-9０-９]|(?:前|次|この)の?(?:章|節|例|リスト|図|表)(?:で|に"
+    "|の|は|が|を)"
+    "|(?<![のA-Za-z0-9 ])本文(?:中|で|に|の|は|から)|上記の|以下の文|筆者"
+    "|(?<![の』」])著者(?:は|が|の)"
     r"|(?:这|該|该|本)(?:段|篇|文|文章)",
     re.IGNORECASE,
 )

@@ -1,8 +1,8 @@
 """The model declined: query_refusal, positive_refusal, negative_refusal.
 
-A refusal opens the text, or a sentence that says "as an AI, I …" opens in it. An apology alone is
-no refusal (customers and shops apologise), nor is a text about AI: the speaker must be the model,
-or what it cannot do must be what it was asked for.
+A refusal opens the text or one of its first sentences, in any of some twenty languages whatever the
+record's own. An apology alone is no refusal (customers and shops apologise), nor is a text about
+AI: the speaker must be the model, or what it cannot do must be what models are asked for.
 """
 
 from __future__ import annotations
@@ -10,88 +10,50 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from generator.filters.base import Reject, quote, sides
+from generator.filters.base import Reject, Signs, lowered, quote, sides
+from generator.filters.refusal_forms import OPENS, SPEAKS_AS_AI
 from generator.records import Record
 
-_CANNOT = r"i (?:can['’]?t|can ?not|am unable to|am not able to|won['’]t|must decline to)"
-_SORRY = (
-    r"(?:(?:i['’]m|i am) (?:very |so |really |truly )?(?:sorry|afraid)|sorry|my apologies"
-    r"|i apologi[sz]e)[,.;:]? (?:but )?(?:as an? [\w ]{2,40}, )?"
-)
-# What a model is asked for; a customer who "can't accept this" or "can't write to you" stays.
-_ASKED = (
-    r"(?:assist\b|comply\b|fulfil|help (?:you )?with (?:that|this|your)"
-    r"|(?:provide|generate|create|write|produce|answer|continue|engage|complete|do)"
-    r" (?:with |in |you )*(?:that|this|such|any|the request|content|explicit|harmful"
-    r"|inappropriate|offensive|misleading|false)\b)"
-)
 
-# How refusals open, by language. One entry is one form; all are matched without case.
-_OPENINGS: dict[str, tuple[str, ...]] = {
-    "en": (
-        f"{_SORRY}{_CANNOT} {_ASKED}",
-        rf"{_CANNOT} (?:assist (?:you )?with|comply with|fulfil+) (?:that|this|your|the|such)\b",
-        r"i['’]m (?:unable|not able) to (?:assist|comply|fulfil+|help (?:you )?with)\b",
-    ),
-    "ja": (
-        (
-            r"(?:大変)?(?:申し訳(?:ありません|ございません|ない)(?:です)?(?:が|けれど)|すみませんが|残念ながら)"
-            r"[、, ]?[^。\n]{0,30}(?:リクエスト|要求|要望|依頼|質問|指示|コンテンツ)[^。\n]{0,30}"
-            r"(?:できません|できかねます|いたしかねます|出来ません|応じられません|答えられません)"
-        ),
-        (
-            r"(?:大変)?申し訳(?:ありません|ございません)が[、, ]?(?:お手伝い|お答え|回答|生成)"
-            r"[^。\n]{0,12}(?:できません|できかねます|いたしかねます)"
-        ),
-        (
-            r"(?:私は)?(?:AI|ＡＩ|人工知能|(?:大規模)?言語モデル)(?:言語)?(?:アシスタント|モデル)?"
-            r"(?:として(?:は)?|なので|ですので|であるため)[、,](?:私|その|お答え|個人的)"
-        ),
-    ),
-    "zh": (
-        (
-            r"(?:很|非常)?(?:抱歉|对不起|對不起)[，,] ?(?:但)?我(?:无法|無法|不能)"
-            r"(?:提供|协助|協助|回答|生成|完成|满足|帮)"
-        ),
-        (
-            r"(?:作为|作為)(?:一个|一個|一名)?(?:AI|人工智能|人工智慧)(?:语言模型|語言模型|助手|模型)?"
-            r"[，,] ?我"
-        ),
-    ),
-    "ko": (r"죄송(?:하지만|합니다만)[, ]+(?:그|이|해당|요청)[^.\n]{0,30}수 없습니다",),
-    "es": (r"lo siento, (?:pero )?no puedo (?:ayudar|asistir|cumplir|generar|proporcionar)",),
-    "fr": (
-        r"(?:je suis )?désolée?, (?:mais )?je ne peux pas (?:vous aider|répondre|générer|fournir)",
-    ),
-    "de": (
-        (
-            r"es tut mir leid, (?:aber )?(?:dabei )?(?:ich kann|kann ich) [^.\n]{0,40}nicht "
-            r"(?:helfen|erfüllen|erstellen)"
-        ),
-    ),
-}
-_OPENS = re.compile(
-    r"\W*(?:" + "|".join(form for forms in _OPENINGS.values() for form in forms) + ")",
-    re.IGNORECASE,
+def _any_of(forms: Mapping[str, tuple[str, ...]]) -> str:
+    return "|".join(form for of_language in forms.values() for form in of_language)
+
+
+_DECLINES = re.compile(rf"(?:{_any_of(OPENS)}|{_any_of(SPEAKS_AS_AI)})")
+# Where a sentence begins. After a quotation mark it is quoted: who quotes the phrase writes of it.
+_STARTS = re.compile(r"(?:^|(?<=[.!?。！？।])\s*|\n\s*)(?=[^\W_])")
+_OPENING_CHARS = 240
+_SHORT_CHARS = 400
+_SIGNS = Signs(
+    """
+    sorry afraid apolog unfortunately regret i_can i'm i’m i_am i_could i_won i_will i_would
+    i_must i_have i_need i_do i_lack i_refuse i_decline i_was violate against harmful ethical
+    appropriate responsible be_generated be_provided be_given be_fulfilled be_completed
+    be_answered be_processed acceptable possible please could_you can_you _ai ai_ a.i. artificial
+    language_model llm chatbot my_training my_knowledge my_guide my_last my_prog ません かね 控え
+    応じ ポリシー ガイドライン 知識 学習 ａｉ aiと aiで aiな aiの aiア ai言 ai助 ai语 ai모 ai语言
+    人工 言語モデル 抱歉 对不起 對不起 遗憾 遺憾 不好意思 无法 無法 不能 没有办法 违反 不符合 作为
+    作為 我是 我只 身为 죄송 미안 유감 안타깝 인공 언어_모델 leid leider entschuld verzeih bedau
+    ich_kann ich_darf _ki sprachmodell désol navr malheureus excuse qu'ia qu’ia tant_que siento
+    lamento lament disculp perdón temo como_ desculp sinto infeliz peço dispiace scuso purtroppo
+    spiacente come_ spijt helaas taalmodel przepra przykro niestety jako_ извин простит сожал
+    прощени жаль ии языков искусств آسف أعتذر عذر للأسف المعذرة لا_أ لا_ي ذكاء نموذج ขอ เสียใจ
+    ปัญญา โมเดล xin_lỗi tiếc nhân_tạo ngôn_ngữ maaf sayang sebagai üzgün özür maalesef ne_yazık
+    yapay dil_model क्षमा माफ खेद
+    """
 )
-# After a sentence's end and no quotation mark: who quotes the phrase writes about it.
-_SPEAKS_AS_AI = re.compile(
-    r"(?:^|[.!?。]\s+|\n)as an? (?:ai|artificial intelligence|large language model)"
-    r"(?: language model| model| assistant| chatbot)*,? (?:i|my)\b",
-    re.IGNORECASE,
-)
-# What follows "as a" or "as an" there begins with one of these letters.
-_AS_AI = ("as a a", "as an a", "as a l", "as an l")
 
 
 def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
     """Reject a record with a text in which the model refuses to write it."""
     for side, text in sides(record):
-        if _OPENS.match(text) or _speaks_as_ai(text):
+        if _declines(lowered(text)):
             return Reject(f"{side}_refusal", f"the {side} begins {quote(text)}")
     return None
 
 
-def _speaks_as_ai(text: str) -> bool:
-    lowered = text.lower()
-    return any(start in lowered for start in _AS_AI) and bool(_SPEAKS_AS_AI.search(text))
+def _declines(text: str) -> bool:
+    opening = text if len(text) <= _SHORT_CHARS else text[:_OPENING_CHARS]
+    if not _SIGNS.are_in(opening):
+        return False
+    return any(_DECLINES.match(opening, start.end()) for start in _STARTS.finditer(opening))

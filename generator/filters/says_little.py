@@ -25,15 +25,19 @@ _MIN_WORDS = 5  # below, a share says nothing
 
 def check(
     record: Record,
-    _values: Mapping[str, str],
+    values: Mapping[str, str],
     *,
     min_distinct: float = 0.6,
     max_words: int = 40,
+    axis: str = "",
 ) -> Reject | None:
     """Reject a text of whose content words less than the share `min_distinct` are different.
 
     Texts of more than `max_words` content words are kept: the longer one is, the more it repeats.
+    `axis`: records whose draw has not got it are kept.
     """
+    if axis and not values.get(axis):
+        return None
     for side, text, language in prose_sides(record):
         if language != LANGUAGE:
             continue
