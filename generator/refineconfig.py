@@ -103,7 +103,7 @@ class RefineConfig(Frozen):
     answers_from: float | None = 0.0
     negative_share: float | None = Field(default=None, gt=0)
     margin: float | None = None
-    alike: float | None = Field(default=0.82, gt=0, le=1)
+    alike: float | None = Field(default=0.8, gt=0, le=1)
     order_margin: float | None = 0.0
     positives: Action = "drop"
     negatives: Action = "drop"
