@@ -54,6 +54,10 @@ def main() -> None:
     parser.add_argument("--case", action="append", choices=[*CASES, "killed"], default=[])
     parser.add_argument("--rival", action="append", default=[], metavar="NAME[:MORE]=PYTHON")
     parser.add_argument("--no-trine", action="store_true")
+    parser.add_argument("--generation-only", action="store_true", help="of trine, no whole run")
+    parser.add_argument(
+        "--words", type=int, default=0, help="length that the rivals ask for; 130: replies as trine's"
+    )
     options = parser.parse_args()
     print(
         f"{'case':11} {'run':26} {'requests':>9} {'seconds':>8} {'req/s':>7} {'CPU ms':>7}"
@@ -86,7 +90,7 @@ def trine_case(case: str, options: argparse.Namespace) -> None:
         first = run(command("generate", options.count))
         sent = stats(options.port)["requests"]
         show(case, "trine, generation", sent, first)
-        if case != "clean":
+        if case != "clean" or options.generation_only:
             return
         rest = run(command("run", options.count))
         both = Took(first.wall_s + rest.wall_s, first.cpu_s + rest.cpu_s, rest.peak_mb)
@@ -104,9 +108,10 @@ def rival_case(case: str, rival: str, options: argparse.Namespace) -> None:
     numbers = map(str, (options.count, options.concurrency, options.port))
     with server(options.port, *flags_of(case)):
         command = [python, str(HERE / "rivals" / f"{name}_bench.py"), *numbers, *more.split()]
-        took = run(command, timeout_s=1200)
+        environ = {**os.environ, "BENCH_WORDS": str(options.words)}
+        took = run(command, timeout_s=1200, environ=environ)
         told = [line for line in took.out.splitlines() if line.startswith("RESULT ")]
-        label = f"{name} {more}".strip()
+        label = f"{name} {more}".strip() + (f", {options.words} words" if options.words else "")
         if not told:
             print(f"{case:11} {label:26} did not finish", flush=True)
             return
