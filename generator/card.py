@@ -6,7 +6,7 @@ gives the same one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -47,6 +47,7 @@ def card(stats: Mapping[str, Any], facts: RunFacts, layout: Layout) -> str:
         _how(stats, facts),
         _yield_table(stats),
         _contents(stats, facts),
+        *_contamination(stats),
         FIELDS,
         _loading(facts, layout),
         LIMITS,
@@ -154,6 +155,33 @@ def _contents(stats: Mapping[str, Any], facts: RunFacts) -> str:
             f"distinct-2 counts {stats['diversity']['unit']}.",
         )
     )
+
+
+def _contamination(stats: Mapping[str, Any]) -> Iterator[str]:
+    """What was found of the evaluation sets that the run was compared with."""
+    found = stats.get("contamination")
+    if found is None:
+        return
+    checks = {"exact": "Equal", "one_word": "But one word", "ngram": "n-gram", "near": "Near"}
+    zeros = [0] * len(checks)
+    rows = (
+        (
+            name,
+            *map(_number, (row["texts"], row["records"], *map(row["checks"].get, checks, zeros))),
+        )
+        for name, row in found["sets"].items()
+    )
+    head = ("Evaluation set", "Texts", "Records that match", *checks.values())
+    ended = (
+        f"All {found['dropped']:,} were dropped."
+        if found["dropped"] == found["matched"]
+        else "They are still in the data set."
+    )
+    yield (
+        "## Contamination\n\n"
+        f"{found['matched']:,} of {found['records']:,} records hold a text of an evaluation set. "
+        f"{ended if found['matched'] else ''}\n\n{_table(head, rows)}"
+    ).rstrip()
 
 
 def _loading(facts: RunFacts, layout: Layout) -> str:

@@ -13,11 +13,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from generator.contaminationconfig import ContaminationConfig
 from generator.corpusconfig import CorpusConfig
 from generator.errors import ConfigError, InputError
-from generator.families import FilterSpec, Frozen
+from generator.families import FilterSpec, Frozen, ShareBy
 from generator.mineconfig import MineConfig
 from generator.modelconfig import LLMConfig
 from generator.taxonomy import validation_problems
@@ -57,7 +58,9 @@ class DatasetConfig(Frozen):
 class RunConfig(Frozen):
     """Everything that decides a run.
 
-    `count` is how many examples to draw; `keep` how many records to end with. `families` names
+    `count` is how many examples to draw; `keep` how many records to end with, of each family or
+    language (or both) its share where `keep_shares` says so. `caps` maps an axis, `task`, `family`
+    or `language` to how many records of one value are kept. `families` names
     families (equal shares) or maps them to weights; `languages` names languages (weights of the
     taxonomy) or maps them to weights. `form` is a family's form, or "auto": staged for small
     embedded models, single for others, whichever the family has.
@@ -69,6 +72,8 @@ class RunConfig(Frozen):
 
     count: int = Field(default=100, gt=0)
     keep: int | None = Field(default=None, gt=0)
+    keep_shares: ShareBy | None = None
+    caps: Mapping[str, int] = {}
     seed: int = Field(default=42, ge=0)
     families: Mapping[str, float] | None = None
     languages: Mapping[str, float | None] | None = None
@@ -83,9 +88,35 @@ class RunConfig(Frozen):
     dedupe: DedupeConfig = DedupeConfig()
     dataset: DatasetConfig = DatasetConfig()
     corpus: CorpusConfig | None = None
+    contamination: ContaminationConfig | None = None
     mine: MineConfig | None = None
     train: Mapping[str, Any] | None = None
     searches: tuple[str, ...] = ()
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """The stages that decide, one after the other, which draws give a record of the run."""
+        later = {
+            "contamination": self.contamination is not None,
+            "quota": bool(self.caps) or self.keep_shares is not None,
+        }
+        return ("generate", "filter", "dedupe", *(name for name, is_on in later.items() if is_on))
+
+    @field_validator("caps")
+    @classmethod
+    def _some(cls, value: Mapping[str, int]) -> Mapping[str, int]:
+        for name, most in value.items():
+            if most <= 0:
+                message = f"a cap must be above 0: {name} has {most}"
+                raise ValueError(message)
+        return value
+
+    @model_validator(mode="after")
+    def _shares_of_something(self) -> RunConfig:
+        if self.keep_shares is not None and self.keep is None:
+            message = "keep_shares needs keep: how many records there are to share"
+            raise ValueError(message)
+        return self
 
     @field_validator("train", mode="before")
     @classmethod

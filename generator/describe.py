@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from generator.card import RunFacts, card
+from generator.contaminationstage import matches_file, report
 from generator.dataset.split import split
 from generator.dataset.write import write_dataset
 from generator.llm.journal import Journal
@@ -35,11 +36,12 @@ def describe(plan: Plan, run: RunFolder, drawn: int) -> Mapping[str, Any]:
         file_hash(run.rejected),
         plan.config.model_dump_json(exclude={"output", "train", "searches"}),
         repr(plan.prices.table),
+        file_hash(matches_file(run)) if matches_file(run).is_file() else "",
         version("trine"),
     )
     if run.finished("describe", key) is not None and run.stats.is_file():
-        found: Mapping[str, Any] = json.loads(run.stats.read_text(encoding="utf-8"))
-        return found
+        known: Mapping[str, Any] = json.loads(run.stats.read_text(encoding="utf-8"))
+        return known
     run.unfinish("describe")
     spent = usage(plan, run)
     stats = statistics(
@@ -49,6 +51,8 @@ def describe(plan: Plan, run: RunFolder, drawn: int) -> Mapping[str, Any]:
         model_usage=spent,
         writer_of=lambda draw: plan.writer_of(draw).model if draw else None,
     )
+    found = contamination(plan, run)
+    stats |= {"contamination": found} if found else {}
     with write_whole(run.stats) as file:
         json.dump(stats, file, ensure_ascii=False, indent=1)
     if stats["records"]:
@@ -58,6 +62,21 @@ def describe(plan: Plan, run: RunFolder, drawn: int) -> Mapping[str, Any]:
         write_dataset(run.records, run.dataset, split=sides, readme=readme)
     run.finish("describe", key, {"drawn": drawn})
     return stats
+
+
+def contamination(plan: Plan, run: RunFolder) -> dict[str, Any] | None:
+    """What the run's comparison with evaluation sets has found, or None; writes the whole report.
+
+    Test texts stay in `contamination.json`: statistics and card tell how many there were.
+    """
+    found = report(run) if plan.config.contamination else None
+    if found is None:
+        return None
+    with write_whole(run.path / "contamination.json") as file:
+        json.dump(found, file, ensure_ascii=False, indent=1)
+    sets = found["sets"].items()
+    told = {name: {k: v for k, v in row.items() if k != "examples"} for name, row in sets}
+    return {**found, "sets": told}
 
 
 def usage(plan: Plan, run: RunFolder) -> dict[str, dict[str, float]]:

@@ -26,6 +26,7 @@ _CJK = re.compile(f"[{CJK}]")
 _SOUTH_EAST = re.compile(f"[{SOUTH_EAST}]")
 _UNSPACED = re.compile(f"[{CJK}{SOUTH_EAST}]")
 _SPACE_BESIDE_UNSPACED = re.compile(f"(?<=[{CJK}{SOUTH_EAST}]) | (?=[{CJK}{SOUTH_EAST}])")
+_UNIT = re.compile(f"[{CJK}{SOUTH_EAST}]|[^\\s{CJK}{SOUTH_EAST}]+")
 _WORD = re.compile(r"[^\W_]\S*")  # a token of a spaced script that holds a letter or digit
 
 CHARS_PER_CJK_WORD = 2
@@ -100,6 +101,11 @@ def normalise(text: str) -> str:
     return folded if folded.isascii() else _SPACE_BESIDE_UNSPACED.sub("", folded)
 
 
+def units(text: str) -> list[str]:
+    """The units of a text in normal form: words, and the characters of unspaced scripts."""
+    return text.split() if text.isascii() else _UNIT.findall(text)
+
+
 def contains_phrase(text: str, phrase: str) -> bool:
     """Whether a normalised text holds a normalised phrase, whole words only in spaced scripts."""
     if not phrase:
@@ -132,7 +138,14 @@ def ngram_hashes(text: str, size: int) -> Hashes:
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
     if codes.size == 0:
         return np.empty(0, dtype=np.uint64)
-    return _scramble(_windows(_scramble(codes.astype(np.uint64)), min(size, codes.size)))
+    return scramble(_windows(scramble(codes.astype(np.uint64)), min(size, codes.size)))
+
+
+def run_hashes(values: Hashes, size: int) -> Hashes:
+    """A 64-bit hash of each run of `size` values, in order; none where there are fewer."""
+    if values.size < size:
+        return np.empty(0, dtype=np.uint64)
+    return scramble(_windows(scramble(values), size))
 
 
 def ngram_keys(text: str, size: int) -> Hashes:
@@ -190,7 +203,7 @@ def _windows(values: Hashes, size: int) -> Hashes:
     return runs if size % 2 == 0 else runs[:-1] * np.uint64(_FACTOR) + values[2 * half :]
 
 
-def _scramble(values: Hashes) -> Hashes:
+def scramble(values: Hashes) -> Hashes:
     """A bijection of 64-bit values that spreads every bit (two rounds of xor-shift-multiply)."""
     values = (values ^ (values >> _HALF)) * _MIX
     values = (values ^ (values >> _HALF)) * _MIX
