@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from generator.contaminationconfig import ContaminationConfig
 from generator.corpusconfig import CorpusConfig
+from generator.datasetconfig import DatasetConfig, DiversityConfig
 from generator.errors import ConfigError, InputError
 from generator.families import FilterSpec, Frozen, ShareBy
 from generator.mineconfig import MineConfig
@@ -46,13 +47,6 @@ class BudgetConfig(Frozen):
     def caps(self) -> tuple[float | None, int | None]:
         """US dollars, and tokens in and out."""
         return self.max_cost_usd, self.max_tokens
-
-
-class DatasetConfig(Frozen):
-    """How the data set is split and described."""
-
-    test_fraction: float = Field(default=0.05, ge=0, lt=1)
-    license: str = "other"
 
 
 class RunConfig(Frozen):
@@ -89,6 +83,7 @@ class RunConfig(Frozen):
     dataset: DatasetConfig = DatasetConfig()
     corpus: CorpusConfig | None = None
     contamination: ContaminationConfig | None = None
+    diversity: DiversityConfig = DiversityConfig()
     mine: MineConfig | None = None
     train: Mapping[str, Any] | None = None
     searches: tuple[str, ...] = ()

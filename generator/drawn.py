@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -11,6 +12,10 @@ from generator.families import Axis
 from generator.plan import Plan
 from generator.records import Draw, Record
 
+# As `Draw.id` writes it.
+_ID = re.compile(
+    r"(?P<family>[^@]+)@\d+/(?P<form>[^/]+)/(?P<language>[^#]*)#(?:(?P<passage>.+)\.)?(?P<index>\d+)"
+)
 _HELD = 4096  # brainstorming calls: the draws of one come close together
 
 
@@ -20,6 +25,18 @@ def draw_of(record: Record) -> Draw | None:
         return Draw(**json.loads(record.provenance.draw or ""))
     except (ValueError, TypeError):  # none, or another tool's idea of a draw
         return None
+
+
+def draw_with_id(plan: Plan, draw_id: str) -> Draw | None:
+    """The draw of that id; None where the taxonomy has no such family or form any more."""
+    match = _ID.fullmatch(draw_id)
+    family = plan.taxonomy.families.get(match["family"]) if match else None
+    if match is None or family is None or match["form"] not in family.forms:
+        return None
+    return sampling.example_draw(
+        match["family"], family, match["form"], match["language"], int(match["index"]),
+        plan.config.seed, match["passage"] or "",
+    )  # fmt: skip
 
 
 class DrawnValues:

@@ -24,8 +24,8 @@ SOUTH_EAST = THAI + LAO + BURMESE + KHMER
 
 _CJK = re.compile(f"[{CJK}]")
 _SOUTH_EAST = re.compile(f"[{SOUTH_EAST}]")
-_UNSPACED = re.compile(f"[{CJK}{SOUTH_EAST}]")
-_SPACE_BESIDE_UNSPACED = re.compile(f"(?<=[{CJK}{SOUTH_EAST}]) | (?=[{CJK}{SOUTH_EAST}])")
+UNSPACED_CHAR = re.compile(f"[{CJK}{SOUTH_EAST}]")
+_SPACE_BESIDEUNSPACED_CHAR = re.compile(f"(?<=[{CJK}{SOUTH_EAST}]) | (?=[{CJK}{SOUTH_EAST}])")
 _UNIT = re.compile(f"[{CJK}{SOUTH_EAST}]|[^\\s{CJK}{SOUTH_EAST}]+")
 _WORD = re.compile(r"[^\W_]\S*")  # a token of a spaced script that holds a letter or digit
 
@@ -63,7 +63,7 @@ def unspaced_share(text: str) -> float:
     """Share of the characters that belong to scripts written without spaces, 0 to 1."""
     if not text or text.isascii():
         return 0.0
-    return len(_UNSPACED.findall(text)) / len(text)
+    return len(UNSPACED_CHAR.findall(text)) / len(text)
 
 
 class _Folding(dict[int, int | str | None]):
@@ -98,7 +98,7 @@ def normalise(text: str) -> str:
         return b" ".join(words).decode()
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING)
     folded = " ".join(folded.split())
-    return folded if folded.isascii() else _SPACE_BESIDE_UNSPACED.sub("", folded)
+    return folded if folded.isascii() else _SPACE_BESIDEUNSPACED_CHAR.sub("", folded)
 
 
 def units(text: str) -> list[str]:
@@ -123,10 +123,10 @@ def _is_boundary(text: str, place: int) -> bool:
     if place in {0, len(text)}:
         return True
     before, after = text[place - 1], text[place]
-    return " " in {before, after} or bool(_UNSPACED.match(before) or _UNSPACED.match(after))
+    return " " in {before, after} or bool(UNSPACED_CHAR.match(before) or UNSPACED_CHAR.match(after))
 
 
-_FACTOR = 0x9E3779B97F4A7C15  # odd, so that its powers never vanish modulo 2**64
+FACTOR = 0x9E3779B97F4A7C15  # odd, so that its powers never vanish modulo 2**64
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 _HALF = np.uint64(32)
 _EIGHT = 8  # ASCII characters in 64 bits
@@ -138,14 +138,7 @@ def ngram_hashes(text: str, size: int) -> Hashes:
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
     if codes.size == 0:
         return np.empty(0, dtype=np.uint64)
-    return scramble(_windows(scramble(codes.astype(np.uint64)), min(size, codes.size)))
-
-
-def run_hashes(values: Hashes, size: int) -> Hashes:
-    """A 64-bit hash of each run of `size` values, in order; none where there are fewer."""
-    if values.size < size:
-        return np.empty(0, dtype=np.uint64)
-    return scramble(_windows(scramble(values), size))
+    return scramble(windows(scramble(codes.astype(np.uint64)), min(size, codes.size)))
 
 
 def ngram_keys(text: str, size: int) -> Hashes:
@@ -164,7 +157,7 @@ def ngram_keys(text: str, size: int) -> Hashes:
         eights = np.ndarray((len(raw) - _EIGHT + 1,), dtype="<u8", buffer=raw, strides=(1,))
         keys: Hashes = eights[:count]
         for start in (*range(_EIGHT, size - _EIGHT, _EIGHT), size - _EIGHT):
-            keys = keys * np.uint64(_FACTOR) + eights[start : start + count]
+            keys = keys * np.uint64(FACTOR) + eights[start : start + count]
         return keys
     return _polynomials(text, size)
 
@@ -173,7 +166,7 @@ def _polynomials(text: str, size: int) -> Hashes:
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
     if codes.size == 0:
         return np.empty(0, dtype=np.uint64)
-    return _windows(codes.astype(np.uint64), min(size, codes.size))
+    return windows(codes.astype(np.uint64), min(size, codes.size))
 
 
 def count_distinct(hashes: Hashes) -> int:
@@ -189,18 +182,18 @@ def buckets(keys: Hashes) -> NDArray[np.bool_]:
     So it bounds `count_distinct` from below, in a fifth of the time that sorting takes.
     """
     held = np.zeros(1 << _BUCKET_BITS, dtype=np.bool_)
-    held[((keys * np.uint64(_FACTOR)) >> np.uint64(64 - _BUCKET_BITS)).view(np.int64)] = True
+    held[((keys * np.uint64(FACTOR)) >> np.uint64(64 - _BUCKET_BITS)).view(np.int64)] = True
     return held
 
 
-def _windows(values: Hashes, size: int) -> Hashes:
-    """The polynomial in `_FACTOR` of each run of `size` values, modulo 2**64, by halving."""
+def windows(values: Hashes, size: int) -> Hashes:
+    """The polynomial in `FACTOR` of each run of `size` values, modulo 2**64, by halving."""
     if size == 1:
         return values
     half = size // 2
-    halves = _windows(values, half)
-    runs = halves[:-half] * np.uint64(pow(_FACTOR, half, 2**64)) + halves[half:]
-    return runs if size % 2 == 0 else runs[:-1] * np.uint64(_FACTOR) + values[2 * half :]
+    halves = windows(values, half)
+    runs = halves[:-half] * np.uint64(pow(FACTOR, half, 2**64)) + halves[half:]
+    return runs if size % 2 == 0 else runs[:-1] * np.uint64(FACTOR) + values[2 * half :]
 
 
 def scramble(values: Hashes) -> Hashes:

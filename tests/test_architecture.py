@@ -100,8 +100,8 @@ def test_the_lowest_layers_import_only_what_is_below_them() -> None:
     assert IMPORTS["text"] == set()
     assert {_top(name) for name in IMPORTS["recordfile"]} <= {"errors", "records"}
     assert {_top(name) for name in IMPORTS["config"]} <= {
-        "contaminationconfig", "corpusconfig", "errors", "families", "mineconfig", "modelconfig",
-        "records", "taxonomy", "yamlfile",
+        "contaminationconfig", "corpusconfig", "datasetconfig", "errors", "families", "mineconfig",
+        "modelconfig", "records", "taxonomy", "yamlfile",
     }  # fmt: skip
 
 

@@ -90,7 +90,9 @@ def _flat(stored: dict[str, Any]) -> dict[str, Any]:
     """Nested configuration as dotted keys, two levels deep, as flags come."""
     flat: dict[str, Any] = {}
     for key, value in stored.items():
-        if key in {"llm", "dedupe", "dataset", "mine", "contamination"} and isinstance(value, dict):
+        if key in {"llm", "dedupe", "dataset", "mine", "contamination", "diversity"} and isinstance(
+            value, dict
+        ):
             flat |= {f"{key}.{inner}": item for inner, item in value.items()}
         else:
             flat[key] = value

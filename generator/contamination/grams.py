@@ -19,9 +19,9 @@ from generator.text import (
     CJK,
     SOUTH_EAST,
     Hashes,
-    run_hashes,
     scramble,
     units,
+    windows,
 )
 
 # GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix C) compares 13-grams, and shorter ones for
@@ -63,7 +63,9 @@ def unit_hashes(found: Sequence[str]) -> Hashes:
 
 def gram_hashes(hashed: Hashes, size: int) -> Hashes:
     """The runs of that size, in order; those of different sizes differ."""
-    return run_hashes(hashed, size) + np.uint64(size)
+    if hashed.size < size:
+        return hashed[:0]
+    return scramble(windows(scramble(hashed), size)) + np.uint64(size)
 
 
 def all_grams(hashed: Sequence[Hashes], wanted: Iterable[int]) -> tuple[Hashes, NDArray[np.int64]]:
