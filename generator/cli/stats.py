@@ -18,7 +18,7 @@ from generator.runs import existing_run
 _YIELDS = ("draws", "parsed", "kept", "requests")
 _USAGE = {
     "prompt_tokens": "tokens in", "completion_tokens": "out", "reasoning_tokens": "thinking",
-    "tokens_per_record": "per record", "cost_usd": "USD",
+    "tokens_per_record": "tokens/record", "cost_usd": "USD",
     "cost_usd_per_1000_records": "USD/1,000 records",
 }  # fmt: skip
 _ATTEMPTS = {"attempts": "attempts", "again": "asked again", "failed": "failed"}

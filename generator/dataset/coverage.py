@@ -70,7 +70,7 @@ class AxisCoverage:
         times = {
             value: number / expected[value]
             for value, number in seen.items()
-            if number >= _FEWEST_RECORDS and expected[value] > 0
+            if number >= _FEWEST_RECORDS and number > expected[value] > 0
         }
         order = sorted(times, key=lambda value: (-times[value], value))[:_MOST]
         return [

@@ -29,14 +29,12 @@ def ngram_vectors(texts: Sequence[str]) -> Vectors:
 
 def vendi_score(vectors: Vectors) -> float:
     """The Vendi score of vectors of length 1 [n, dim] under their cosine; 0 for none."""
-    if not len(vectors):
-        return 0.0
     wide = vectors.shape[0] <= vectors.shape[1]
     # X X' and X' X have the same eigenvalues but for noughts: the smaller one is enough.
     kernel = (vectors @ vectors.T if wide else vectors.T @ vectors).astype(np.float64)
-    values = np.linalg.eigvalsh(kernel / len(vectors))
+    values = np.linalg.eigvalsh(kernel / max(len(vectors), 1))
     values = values[values > 1e-12]
-    return float(np.exp(-np.sum(values * np.log(values))))
+    return float(np.exp(-np.sum(values * np.log(values)))) if values.size else 0.0
 
 
 def mean_cosine(vectors: Vectors) -> float:
