@@ -56,7 +56,10 @@ def main() -> None:
     parser.add_argument("--no-trine", action="store_true")
     parser.add_argument("--generation-only", action="store_true", help="of trine, no whole run")
     parser.add_argument(
-        "--words", type=int, default=0, help="length that the rivals ask for; 130: replies as trine's"
+        "--words",
+        type=int,
+        default=0,
+        help="length that the rivals ask for; 130: replies as trine's",
     )
     options = parser.parse_args()
     print(

@@ -6,13 +6,14 @@ gives the same one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 import yaml
 
+from generator.cardtexts import FIELDS, LIMITS, LOADING
 from generator.dataset.layout import Layout
 
 # Upper bounds (exclusive) of the Hub's `size_categories`.
@@ -47,6 +48,7 @@ def card(stats: Mapping[str, Any], facts: RunFacts, layout: Layout) -> str:
         _how(stats, facts),
         _yield_table(stats),
         _contents(stats, facts),
+        *_contamination(stats),
         FIELDS,
         _loading(facts, layout),
         LIMITS,
@@ -137,7 +139,13 @@ def _yield_table(stats: Mapping[str, Any]) -> str:
 def _contents(stats: Mapping[str, Any], facts: RunFacts) -> str:
     diversity = stats["diversity"]["families"]
     families = (
-        (f"`{name}`", facts.families.get(name, ""), _number(n), diversity[name]["distinct_2"])
+        (
+            f"`{name}`",
+            facts.families.get(name, ""),
+            _number(n),
+            _percent(_share(stats["by"]["families"][name])),
+            diversity[name]["distinct_2"],
+        )
         for name, n in stats["families"].items()
     )
     chars = (
@@ -146,14 +154,67 @@ def _contents(stats: Mapping[str, Any], facts: RunFacts) -> str:
     return "\n".join(
         (
             "## Families and languages\n",
-            _table(("Family", "What it is", "Records", "distinct-2 of queries"), families),
+            _table(("Family", "What it is", "Records", "Of its draws", "distinct-2"), families),
             _table(
-                ("Language", "Records"), ((k, _number(n)) for k, n in stats["languages"].items())
+                ("Language", "Records", "Of its draws"),
+                (
+                    (k, _number(n), _percent(_share(stats["by"]["languages"][k])))
+                    for k, n in stats["languages"].items()
+                ),
             ),
             _table(("Characters", "5 %", "median", "95 %"), chars),
-            f"distinct-2 counts {stats['diversity']['unit']}.",
+            f"distinct-2 counts {stats['diversity']['unit']}.\n",
+            _diversity(stats["diversity"]),
         )
     )
+
+
+def _diversity(found: Mapping[str, Any]) -> str:
+    """Coverage of the axes, and how alike the queries are."""
+    axes = (
+        (name, _number(a["values"]), _number(a["seen"]), _percent(a["coverage"]), a["evenness"])
+        for name, a in found["axes"].items()
+    )
+    rows = [("instructions per 1,000 records", found["instructions_per_1000"])]
+    for kind in ("ngrams", "encoder"):
+        if kind in found["queries"]:
+            how = _public(found["queries"][kind].get("name", "character 5-grams"))
+            of = f"of {found['queries']['sampled']:,} queries ({how})"
+            rows.append((f"Vendi score {of}", found["queries"][kind]["vendi"]))
+            rows.append((f"mean cosine {of}", found["queries"][kind]["mean_cosine"]))
+    return "\n".join(
+        (
+            _table(("Drawn from", "Values", "Seen", "Coverage", "Evenness"), axes),
+            _table(("Diversity", "Value"), rows),
+        )
+    ).strip()
+
+
+def _contamination(stats: Mapping[str, Any]) -> Iterator[str]:
+    """What was found of the evaluation sets that the run was compared with."""
+    found = stats.get("contamination")
+    if found is None:
+        return
+    checks = {"exact": "Equal", "one_word": "But one word", "ngram": "n-gram", "near": "Near"}
+    zeros = [0] * len(checks)
+    rows = (
+        (
+            name,
+            *map(_number, (row["texts"], row["records"], *map(row["checks"].get, checks, zeros))),
+        )
+        for name, row in found["sets"].items()
+    )
+    head = ("Evaluation set", "Texts", "Records that match", *checks.values())
+    ended = (
+        f"All {found['dropped']:,} were dropped."
+        if found["dropped"] == found["matched"]
+        else "They are still in the data set."
+    )
+    yield (
+        "## Contamination\n\n"
+        f"{found['matched']:,} of {found['records']:,} records hold a text of an evaluation set. "
+        f"{ended if found['matched'] else ''}\n\n{_table(head, rows)}"
+    ).rstrip()
 
 
 def _loading(facts: RunFacts, layout: Layout) -> str:
@@ -183,64 +244,9 @@ def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.1f} %"
 
 
+def _share(row: Mapping[str, Any]) -> float | None:
+    return row["kept"] / row["drawn"] if row["drawn"] else None
+
+
 def _words(name: str) -> str:
     return name.replace("_usd", " (USD)").replace("_", " ")
-
-
-FIELDS = """## Fields
-
-| Field | |
-|---|---|
-| `id` | hash of family, instruction, query and positives |
-| `family`, `task` | kind of task; the instruction that goes with the query |
-| `language` | code, or `query-text` where the two differ |
-| `symmetric` | whether the instruction goes on both sides |
-| `label` | class of a classification or clustering record, otherwise null |
-| `query` | text |
-| `positives`, `negatives` | lists of `{id, text, scores}`; a negative has a `source` as well |
-| `scores` | list of `{teacher, value}` |
-| `in_batch` | which other rows may serve as negatives: `all`, `same_task`, `none` |
-| `provenance` | model, template hashes, draw, seed and requests that gave the record |"""
-
-LOADING = """## How to load it
-
-```python
-from datasets import load_dataset
-
-records = load_dataset("REPO", split="train")  # or one family: load_dataset("REPO", "FAMILY")
-
-
-def triplets(batch):
-    rows = [
-        (f"Instruct: {task}\\nQuery: {query}", positives[0]["text"], negatives[0]["text"])
-        for task, query, positives, negatives in zip(
-            batch["task"], batch["query"], batch["positives"], batch["negatives"]
-        )
-        if negatives
-    ]
-    names = ("anchor", "positive", "negative")
-    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
-
-
-train = records.map(triplets, batched=True, remove_columns=records.column_names)
-```
-
-With sentence-transformers:
-
-```python
-from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
-from sentence_transformers.losses import MultipleNegativesRankingLoss
-
-model = SentenceTransformer("intfloat/multilingual-e5-small")
-SentenceTransformerTrainer(
-    model, train_dataset=train, loss=MultipleNegativesRankingLoss(model)
-).train()
-```"""
-
-LIMITS = """## Limits
-
-* The texts are synthetic. They hold factual errors, invented names and sources, and the biases of
-  the models that wrote them; do not use them as knowledge.
-* Negatives were not all checked by people: some may answer their query.
-* The licences and terms of the models that wrote the texts may bind their use, and those of the
-  documents where a family is grounded in a corpus."""

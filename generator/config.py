@@ -15,10 +15,12 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from generator.contaminationconfig import ContaminationConfig
 from generator.corpusconfig import CorpusConfig
+from generator.datasetconfig import DatasetConfig, DiversityConfig
 from generator.dedupeconfig import DedupeConfig
 from generator.errors import ConfigError, InputError
-from generator.families import FilterSpec, Frozen
+from generator.families import FilterSpec, Frozen, ShareBy
 from generator.mineconfig import MineConfig
 from generator.modelconfig import LLMConfig, inherited
 from generator.refineconfig import SAMPLED_APART, RefineConfig
@@ -42,17 +44,12 @@ class BudgetConfig(Frozen):
         return self.max_cost_usd, self.max_tokens
 
 
-class DatasetConfig(Frozen):
-    """How the data set is split and described."""
-
-    test_fraction: float = Field(default=0.05, ge=0, lt=1)
-    license: str = "other"
-
-
 class RunConfig(Frozen):
     """Everything that decides a run.
 
-    `count` is how many examples to draw; `keep` how many records to end with. `families` names
+    `count` is how many examples to draw; `keep` how many records to end with, of each family or
+    language (or both) its share where `keep_shares` says so. `caps` maps an axis, `task`, `family`
+    or `language` to how many records of one value are kept. `families` names
     families (equal shares) or maps them to weights; `languages` names languages (weights of the
     taxonomy) or maps them to weights. `form` is a family's form, or "auto": staged for small
     embedded models, single for others, whichever the family has.
@@ -64,6 +61,8 @@ class RunConfig(Frozen):
 
     count: int = Field(default=100, gt=0)
     keep: int | None = Field(default=None, gt=0)
+    keep_shares: ShareBy | None = None
+    caps: Mapping[str, int] = {}
     seed: int = Field(default=42, ge=0)
     families: Mapping[str, float] | None = None
     languages: Mapping[str, float | None] | None = None
@@ -78,6 +77,8 @@ class RunConfig(Frozen):
     dedupe: DedupeConfig = DedupeConfig()
     dataset: DatasetConfig = DatasetConfig()
     corpus: CorpusConfig | None = None
+    contamination: ContaminationConfig | None = None
+    diversity: DiversityConfig = DiversityConfig()
     mine: MineConfig | None = None
     refine: RefineConfig | None = None
     train: Mapping[str, Any] | None = None
@@ -101,6 +102,31 @@ class RunConfig(Frozen):
             return data
         judge = inherited(llm, refine.get("judge"), SAMPLED_APART)
         return {**data, "refine": {**refine, "judge": judge}}
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """The stages that decide, one after the other, which draws give a record of the run."""
+        later = {
+            "contamination": self.contamination is not None,
+            "quota": bool(self.caps) or self.keep_shares is not None,
+        }
+        return ("generate", "filter", "dedupe", *(name for name, is_on in later.items() if is_on))
+
+    @field_validator("caps")
+    @classmethod
+    def _some(cls, value: Mapping[str, int]) -> Mapping[str, int]:
+        for name, most in value.items():
+            if most <= 0:
+                message = f"a cap must be above 0: {name} has {most}"
+                raise ValueError(message)
+        return value
+
+    @model_validator(mode="after")
+    def _shares_of_something(self) -> RunConfig:
+        if self.keep_shares is not None and self.keep is None:
+            message = "keep_shares needs keep: how many records there are to share"
+            raise ValueError(message)
+        return self
 
     @field_validator("train", mode="before")
     @classmethod

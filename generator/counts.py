@@ -15,13 +15,15 @@ _NAMES = ("seen", "passed", "rejected")
 class Counts:
     """How many items a stage got and passed on, and why it rejected the others, by family.
 
-    `stopped` says why it did not get all of them, if so.
+    `stopped` says why it did not get all of them, if so; `texts` is how many texts each evaluation
+    set has that the stage compared with.
     """
 
     seen: Counter[str] = field(default_factory=Counter)
     passed: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     stopped: str = ""
+    texts: dict[str, int] = field(default_factory=dict)
 
     def add(self, item: Record | Rejected, times: int = 1) -> None:
         """Count one item that came out of the stage (`times` -1: take it out again)."""
@@ -44,13 +46,14 @@ class Counts:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain dictionaries, for a marker."""
-        return {name: dict(+getattr(self, name)) for name in _NAMES}
+        more = {"texts": self.texts} if self.texts else {}
+        return {name: dict(+getattr(self, name)) for name in _NAMES} | more
 
     @classmethod
     def from_dict(cls, counts: dict[str, Any]) -> Counts:
         """The inverse of `to_dict`."""
         seen, passed, rejected = (Counter(counts[name]) for name in _NAMES)
-        return cls(seen, passed, rejected)
+        return cls(seen, passed, rejected, texts=counts.get("texts", {}))
 
 
 def label_of(item: Record | Rejected) -> str:

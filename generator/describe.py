@@ -6,15 +6,23 @@ Replaces `stats.json` and `dataset/`. Reads the run's files alone: no model, no 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+from generator import sampling
+from generator.attempts import Attempts, attempts
 from generator.card import RunFacts, card
+from generator.contaminationstage import matches_file, report
 from generator.dataset.split import split
 from generator.dataset.write import write_dataset
+from generator.datasetconfig import DiversityConfig
+from generator.diversity import Diversity, Encode
+from generator.drawn import DrawnValues
+from generator.encoders import Vectors, embed, load
+from generator.families import Axis
 from generator.llm.journal import Journal
 from generator.plan import Plan
 from generator.recordfile import read_lines, write_whole
@@ -35,20 +43,26 @@ def describe(plan: Plan, run: RunFolder, drawn: int) -> Mapping[str, Any]:
         file_hash(run.rejected),
         plan.config.model_dump_json(exclude={"output", "train", "searches"}),
         repr(plan.prices.table),
+        file_hash(matches_file(run)) if matches_file(run).is_file() else "",
         version("trine"),
     )
     if run.finished("describe", key) is not None and run.stats.is_file():
-        found: Mapping[str, Any] = json.loads(run.stats.read_text(encoding="utf-8"))
-        return found
+        known: Mapping[str, Any] = json.loads(run.stats.read_text(encoding="utf-8"))
+        return known
     run.unfinish("describe")
-    spent = usage(plan, run)
+    spent, asked = usage(plan, run), asked_by(plan, run)
     stats = statistics(
         read_lines(Record, run.records),
         read_lines(Rejected, run.rejected),
         total(spent, priced=all(model in plan.prices.table for model in spent)),
         model_usage=spent,
+        asked=asked,
+        drawn=drawn,
+        diversity=diversity_of(plan),
         writer_of=lambda draw: plan.writer_of(draw).model if draw else None,
     )
+    found = contamination(plan, run)
+    stats |= {"contamination": found} if found else {}
     with write_whole(run.stats) as file:
         json.dump(stats, file, ensure_ascii=False, indent=1)
     if stats["records"]:
@@ -58,6 +72,63 @@ def describe(plan: Plan, run: RunFolder, drawn: int) -> Mapping[str, Any]:
         write_dataset(run.records, run.dataset, split=sides, readme=readme)
     run.finish("describe", key, {"drawn": drawn})
     return stats
+
+
+def diversity_of(plan: Plan) -> Diversity:
+    """What counts the axes of a run, and compares queries with the encoder that it names."""
+    drawn, config = DrawnValues(plan), plan.config.diversity
+    languages = {q.name: sampling.language_keys(q.family, plan.languages) for q in plan.quotas}
+    by_family = {
+        name: Axis(values=tuple(keys), weights=tuple(keys.values()))
+        for name, keys in languages.items()
+        if len(keys) > 1
+    }
+    axes = {**drawn.axes, **({"language": by_family} if by_family else {})}
+    encode = None if config.encoder is None else encoder_of(config)
+    return Diversity(axes, drawn.of, encode, config.encoder or "", config.sample)
+
+
+def encoder_of(config: DiversityConfig) -> Encode:
+    """Encodes texts as queries without an instruction; the model is loaded when it is used."""
+
+    def encode(texts: Sequence[str]) -> Vectors:
+        return embed(load(config.encoder or "", base_url=config.base_url), texts, "query", "")
+
+    return encode
+
+
+def compared_queries(run: RunFolder, config: DiversityConfig) -> dict[str, Any]:
+    """How alike a sample of the run's queries is, by n-grams and by the encoder."""
+    found = Diversity(
+        encode=encoder_of(config), encoder=config.encoder or "", compared=config.sample
+    )
+    for record in read_lines(Record, run.records):
+        found.add(record)
+    likeness: dict[str, Any] = found.to_dict()["queries"]
+    return likeness
+
+
+def asked_by(plan: Plan, run: RunFolder) -> Attempts:
+    """Attempts, tokens and cost by family, language and model."""
+    if not run.journal.is_file():
+        return {}
+    with Journal(run.journal) as journal:
+        return attempts(plan, journal)
+
+
+def contamination(plan: Plan, run: RunFolder) -> dict[str, Any] | None:
+    """What the run's comparison with evaluation sets has found, or None; writes the whole report.
+
+    Test texts stay in `contamination.json`: statistics and card tell how many there were.
+    """
+    found = report(run) if plan.config.contamination else None
+    if found is None:
+        return None
+    with write_whole(run.path / "contamination.json") as file:
+        json.dump(found, file, ensure_ascii=False, indent=1)
+    sets = found["sets"].items()
+    told = {name: {k: v for k, v in row.items() if k != "examples"} for name, row in sets}
+    return {**found, "sets": told}
 
 
 def usage(plan: Plan, run: RunFolder) -> dict[str, dict[str, float]]:

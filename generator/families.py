@@ -18,6 +18,9 @@ from generator.records import InBatch
 
 FilterSpec = Mapping[str, Mapping[str, Any] | Literal[False]]
 
+# By what the records of a run are shared out: see `sampling.share_of`.
+ShareBy = Literal["family", "language", "family_language"]
+
 
 class Frozen(BaseModel):
     """A value that refuses unknown keys and does not change."""

@@ -1,10 +1,11 @@
-"""The stage of a run that mines: `stages/dedupe.jsonl` → `records.jsonl` and `negatives.jsonl`."""
+"""The stage of a run that mines: what is kept → `records.jsonl` and `negatives.jsonl`."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from importlib.metadata import version
+from pathlib import Path
 
 from generator.config import RunConfig
 from generator.mineconfig import MineConfig
@@ -22,10 +23,10 @@ def mine_run(run: RunFolder, config: RunConfig, watch: Watch) -> Mined | None:
 
     Call it after `collect`, whose `records.jsonl` it replaces. Raises UserError.
     """
-    source = run.stage("dedupe")
+    source = run.stage(config.verdicts[-1])
     if config.mine is None or not source.stat().st_size:
         return None
-    mined, key = run.stage("mine"), _key(config.mine, run)
+    mined, key = run.stage("mine"), _key(config.mine, source)
     done = run.finished("mine", key)
     if done is None or not mined.is_file():
         run.unfinish("mine")
@@ -41,8 +42,7 @@ def mine_run(run: RunFolder, config: RunConfig, watch: Watch) -> Mined | None:
     return Mined.from_dict(done)
 
 
-def _key(config: MineConfig, run: RunFolder) -> str:
+def _key(config: MineConfig, source: Path) -> str:
     corpus = file_hash(passages_file(config.corpus)) if config.corpus else ""
     keys = json.dumps(config.model_dump(mode="json", exclude={"corpus"}), sort_keys=True)
-    records = file_hash(run.stage("dedupe"))
-    return content_id(records, corpus, keys, models_key(config), version("trine"))
+    return content_id(file_hash(source), corpus, keys, models_key(config), version("trine"))

@@ -1,7 +1,7 @@
 """Read this first: a run, as its stages composed.
 
-    tasks.yaml, prompts/ ─ plan ─ generate ─ filter ─ dedupe ─ collect ─ mine ─ refine ─┬─ describe
-                                                                                       └─ train
+    tasks.yaml, prompts/ ─ plan ─ generate ─ filter ─ dedupe ─ (contamination, quota) ─ collect ─┐
+                                                          train ─ describe ─ (refine) ─ (mine) ─┘
 
 Every function takes a `RunConfig` and works in `config.output`; run it again to go on where it
 was. The command line calls nothing else.
@@ -10,16 +10,17 @@ was. The command line calls nothing else.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from math import ceil
 from pathlib import Path
 
 from generator import stages, writestage
 from generator.config import RunConfig
 from generator.counts import Counts
-from generator.dedupestage import dedupe_records, dedupe_records_of
+from generator.dedupestage import dedupe_records_of
 from generator.describe import describe
 from generator.errors import InputError
 from generator.filters import compile_rules
@@ -31,22 +32,20 @@ from generator.mining import Mined
 from generator.plan import Plan, make_plan
 from generator.progress import Silent, Watch
 from generator.recordfile import read_records, write_whole
-from generator.records import Record, Rejected, to_json
+from generator.records import Record, Rejected, content_id, to_json
 from generator.refineconfig import RefineConfig
 from generator.refinestage import refine_run as refine_stage
 from generator.refining import Refined
 from generator.runs import RunFolder, open_run
+from generator.shares import FIRST_GUESS, LOWEST_YIELD, next_round, with_rounds
 from generator.training import Trained, train_run, train_settings
-
-# A run that is to end with `keep` records draws this many times more at first.
-_FIRST_GUESS = 1.3
-_LOWEST_YIELD = 0.02
 
 
 @dataclass(frozen=True)
 class Summary:
     """How a run ended: draws made, and what each stage passed on and rejected.
 
+    `later` are the stages behind deduplication, those that the run has (contamination, quota).
     `short` is true where fewer records were kept than asked for with `keep`; `stopped` says why not
     all draws were made (the budget), if so. `trained` is the embedder of a run that has a `train`
     section, None where it has none or the budget stopped it; `refined` the same of `refine`.
@@ -62,17 +61,24 @@ class Summary:
     stopped: str = ""
     trained: Trained | None = None
     refined: Refined | None = None
+    later: Mapping[str, Counts] = field(default_factory=dict)
+
+    @property
+    def last(self) -> Counts:
+        """What the last stage that drops records passed on."""
+        return [self.deduped, *self.later.values()][-1]
 
     @property
     def kept(self) -> int:
         """How many records the run ended with."""
-        return self.refined.kept if self.refined else self.deduped.passed.total()
+        return self.refined.kept if self.refined else self.last.passed.total()
 
     @property
     def rejected(self) -> Counter[str]:
         """Rejections by `family|stage|reason`."""
+        stages = (self.generated, self.filtered, self.deduped, *self.later.values())
         refined = self.refined.rejected if self.refined else Counter[str]()
-        return self.generated.rejected + self.filtered.rejected + self.deduped.rejected + refined
+        return sum((counts.rejected for counts in stages), Counter[str]()) + refined
 
 
 def run(
@@ -89,7 +95,8 @@ def run(
     open_model = open_model or partial(open_models, config.llm, config.output)
     with open_run(config.output) as folder:
         folder.write_manifest(manifest(plan))
-        summary = _until_kept(plan, folder, open_model, watch)
+        draw = _until_kept if config.keep_shares is None else _until_shares
+        summary = draw(plan, folder, open_model, watch)
         mine_stage(folder, config, watch)
         summary = replace(summary, refined=refine_stage(folder, config, watch))
         describe(plan, folder, summary.drawn)
@@ -123,9 +130,7 @@ def dedupe_run(config: RunConfig, *, watch: Watch | None = None) -> Counts:
     """The dedupe stage of a run that has been filtered. Raises UserError."""
     with open_run(config.output) as folder:
         folder.require_stage("filter")
-        counts = dedupe_records(folder, config.dedupe, watch or Silent())
-        stages.collect(folder)
-        return counts
+        return stages.decide(make_plan(config), folder, watch or Silent())["dedupe"]
 
 
 def describe_run(config: RunConfig) -> None:
@@ -133,8 +138,7 @@ def describe_run(config: RunConfig) -> None:
     plan = make_plan(config)
     with open_run(config.output) as folder:
         folder.require_stage("filter")
-        dedupe_records(folder, config.dedupe, Silent())  # does nothing, unless filtered anew
-        stages.collect(folder)
+        stages.decide(plan, folder, Silent())  # does nothing, unless filtered anew
         mine_stage(folder, config, Silent())
         refine_stage(folder, config, Silent())
         describe(plan, folder, folder.drawn())
@@ -147,7 +151,7 @@ def mine_run(config: RunConfig, *, watch: Watch | None = None) -> Mined:
     with open_run(config.output) as folder:
         folder.require_stage("dedupe")
         folder.write_manifest(manifest(plan))
-        stages.collect(folder)
+        stages.decide(plan, folder, watch or Silent())
         mined = mine_stage(folder, config, watch or Silent())
         if mined is None:
             raise InputError(f"{folder.path}: kept no record to mine for", hint="raise count: -n")
@@ -163,7 +167,7 @@ def refine_run(config: RunConfig, *, watch: Watch | None = None) -> Refined:
     with open_run(config.output) as folder:
         folder.require_stage("dedupe")
         folder.write_manifest(manifest(plan))
-        stages.collect(folder)
+        stages.collect(folder, config.verdicts)
         mine_stage(folder, config, watch or Silent())
         refined = refine_stage(folder, config, watch or Silent())
         if refined is None:
@@ -208,17 +212,34 @@ def _until_kept(
     config = plan.config
     count, keep = config.count, config.keep
     if keep is not None:
-        guess = max(ceil(keep * _FIRST_GUESS), writestage.drawn(plan, folder))
+        guess = max(ceil(keep * FIRST_GUESS), writestage.drawn(plan, folder))
         count = min(count, guess)
     while True:
         summary = _stages(plan, folder, count, open_model, watch)
         if keep is None or summary.stopped or (summary.kept < keep and count == config.count):
             return summary
         if summary.kept >= keep:
-            exact = stages.draws_until(folder, keep)
+            exact = stages.draws_until(folder, config.verdicts, keep)
             return summary if exact == count else _stages(plan, folder, exact, open_model, watch)
-        rate = max(summary.kept / count, _LOWEST_YIELD)
+        rate = max(summary.kept / count, LOWEST_YIELD)
         count = min(config.count, count + ceil((keep - summary.kept) / rate * 1.1))
+
+
+def _until_shares(
+    plan: Plan, folder: RunFolder, open_model: Callable[[], LLM], watch: Watch
+) -> Summary:
+    """Draw in rounds until every share of `keep` is kept; see `shares.py`."""
+    config = plan.config
+    keys = [stages.stage_key(plan, name) for name in config.verdicts[1:]]
+    parts = (plan.writing_key(), *keys, str(config.keep), str(config.keep_shares))
+    plan = with_rounds(plan, folder, content_id(*parts))
+    while True:
+        count = sum(1 for _ in islice(plan.slots(), config.count))
+        summary = _stages(plan, folder, count, open_model, watch)
+        longer = next_round(plan, folder, count)
+        if summary.stopped or longer is plan or count == config.count:
+            return summary
+        plan = longer
 
 
 def _stages(
@@ -226,19 +247,20 @@ def _stages(
 ) -> Summary:
     generated = writestage.generate(plan, folder, count, open_model, watch)
     filtered = stages.filter_records(plan, folder, watch)
-    deduped = dedupe_records(folder, plan.config.dedupe, watch)
-    stages.collect(folder)
-    kept, keep = deduped.passed.total(), plan.config.keep
-    return Summary(
+    later = stages.decide(plan, folder, watch)
+    deduped, keep = later.pop("dedupe"), plan.config.keep
+    summary = Summary(
         folder=folder.path,
         drawn=generated.seen.total() if generated.stopped else count,
         generated=generated,
         filtered=filtered,
         deduped=deduped,
         notes=plan.notes,
-        short=keep is not None and kept < keep,
+        short=False,
         stopped=generated.stopped,
+        later=later,
     )
+    return replace(summary, short=keep is not None and summary.kept < keep)
 
 
 def write_both(items: Iterable[Record | Rejected], output: Path) -> Counts:

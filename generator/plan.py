@@ -34,7 +34,8 @@ from generator.taxonomy import examine, taxonomy_error
 class Plan:
     """What a run will draw, and all it needs to write it.
 
-    `languages` maps codes to weights; `notes` tells what was left out and why.
+    `languages` maps codes to weights; `notes` tells what was left out and why. `rounds` and the
+    key of all that decides them are those of a run that keeps shares (`shares.py`).
     """
 
     config: RunConfig
@@ -47,18 +48,24 @@ class Plan:
     notes: tuple[str, ...]
     prices: Prices
     corpus: Corpus | None = None
+    rounds: sampling.Rounds = ()
+    rounds_key: str = ""
+
+    def slots(self) -> Iterator[sampling.Slot]:
+        """The run's order: without end, or the `rounds` of a run that keeps shares."""
+        by = self.config.keep_shares if self.rounds else None
+        return sampling.slots(self.quotas, self.languages, self.rounds, by)
 
     def draws(self, count: int | None = None, start: int = 0) -> Iterator[Draw]:
         """The first `count` draws (the configuration's `count` when None), from `start` on."""
         end = self.config.count if count is None else count
-        return sampling.draws(self.quotas, self.languages, self.config.seed, start, end)
+        return (sampling.slot_draw(s, self.config.seed) for s in islice(self.slots(), start, end))
 
     def draws_but(
         self, done: Container[int], count: int, start: int = 0
     ) -> Iterator[tuple[int, Draw]]:
         """The draws before number `count`, from `start` on, that are not `done`, numbered."""
-        slots = sampling.slots(self.quotas, self.languages)
-        for number, slot in enumerate(islice(slots, start, count), start):
+        for number, slot in enumerate(islice(self.slots(), start, count), start):
             if number not in done:
                 yield number, sampling.slot_draw(slot, self.config.seed)
 
@@ -100,6 +107,7 @@ class Plan:
         ]
         corpus = self.corpus.key if self.corpus else ""
         parts = (config.seed, llm, dict(self.languages), quotas, *([corpus] if corpus else []))
+        parts += (self.rounds_key, dict(self.rounds[0])) if self.rounds else ()
         names = {code: self.taxonomy.languages[code].name for code in self.languages}
         return content_id(repr(parts), repr(names), repr(self.template_hashes()))
 

@@ -143,6 +143,16 @@ class RunFolder:
         counts: dict[str, Any] = marker["counts"]
         return counts
 
+    def marked(self, name: str) -> dict[str, Any] | None:
+        """The counts of a stage that is finished, whatever its key; None where it is not."""
+        try:
+            counts: dict[str, Any] = json.loads(self.marker(name).read_text(encoding="utf-8"))[
+                "counts"
+            ]
+        except (OSError, ValueError, KeyError):
+            return None
+        return counts
+
     def begun(self, name: str, key: str, source: Path) -> Begun | None:
         """What a stage with this key has done of a source, if that begins with what it read."""
         marker = self._marked(name, key)

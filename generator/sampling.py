@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 import random
 from bisect import bisect
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -21,8 +22,10 @@ from itertools import islice
 from math import log
 from typing import NamedTuple
 
-from generator.families import Axis, Family
+from generator.families import Axis, Family, ShareBy
 from generator.records import Draw
+
+Rounds = Sequence[Mapping[str, int]]  # each: how many draws more a share gets
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,56 @@ def draws(
         yield slot_draw(slot, seed)
 
 
-def slots(quotas: Sequence[Quota], languages: Mapping[str, float]) -> Iterator[Slot]:
+def slots(
+    quotas: Sequence[Quota],
+    languages: Mapping[str, float],
+    rounds: Rounds = (),
+    by: ShareBy | None = None,
+) -> Iterator[Slot]:
     """The order of the draws alone; it ends where all families are grounded.
 
-    A grounded family is one key of the order, whatever the languages of its passages.
+    A grounded family is one key of the order, whatever the languages of its passages. With
+    `rounds`, each gives every share (`by`) so many more draws, in the order that they have among
+    each other, and the order ends with the last: one round more changes nothing before it.
     """
+    queue = _queue(quotas, languages)
+    if by is None:
+        while queue:
+            yield _next(queue)
+        return
+    for limits in rounds:
+        left = Counter(limits)
+        held: list[_Due] = []
+        while queue and left.total():
+            due = queue[0]
+            share = share_of(by, due.name, due.language)
+            if left[share] > 0:
+                left[share] -= 1
+                yield _next(queue)
+            else:
+                held.append(heapq.heappop(queue))
+        for due in held:
+            heapq.heappush(queue, due)
+
+
+def share_of(by: ShareBy, family: str, language: str) -> str:
+    """Which share of a run a draw or a record belongs to."""
+    return {"family": family, "language": language}.get(by, f"{family}/{language}")
+
+
+class _Due(NamedTuple):
+    """When the next draw of a key is due."""
+
+    at: float
+    name: str
+    language: str
+    number: int
+    phase: float
+    rate: float
+    quota: Quota
+
+
+def _queue(quotas: Sequence[Quota], languages: Mapping[str, float]) -> list[_Due]:
     queue = []
     for quota in quotas:
         keys = {"": 1.0} if quota.grounds else language_keys(quota.family, languages)
@@ -84,21 +132,24 @@ def slots(quotas: Sequence[Quota], languages: Mapping[str, float]) -> Iterator[S
         for language, weight in keys.items():
             rate = quota.share * weight / total
             phase = uniform("phase", quota.name, language)
-            queue.append((phase / rate, quota.name, language, 0, phase, rate, quota))
+            queue.append(_Due(phase / rate, quota.name, language, 0, phase, rate, quota))
     heapq.heapify(queue)
-    while queue:
-        _, name, language, index, phase, rate, quota = queue[0]
-        following = ((index + 1 + phase) / rate, name, language, index + 1, phase, rate, quota)
-        if quota.grounds is None:
-            heapq.heapreplace(queue, following)
-            yield Slot(quota, language, index)
-            continue
-        if index + 1 < len(quota.grounds):
-            heapq.heapreplace(queue, following)
-        else:
-            heapq.heappop(queue)
-        ground = quota.grounds[index]
-        yield Slot(quota, ground.language, ground.number, ground.passage)
+    return queue
+
+
+def _next(queue: list[_Due]) -> Slot:
+    """The draw that is due; its key goes back into the queue, unless it is through."""
+    _, name, language, index, phase, rate, quota = queue[0]
+    following = _Due((index + 1 + phase) / rate, name, language, index + 1, phase, rate, quota)
+    if quota.grounds is None:
+        heapq.heapreplace(queue, following)
+        return Slot(quota, language, index)
+    if index + 1 < len(quota.grounds):
+        heapq.heapreplace(queue, following)
+    else:
+        heapq.heappop(queue)
+    ground = quota.grounds[index]
+    return Slot(quota, ground.language, ground.number, ground.passage)
 
 
 def slot_draw(slot: Slot, seed: int) -> Draw:

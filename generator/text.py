@@ -26,6 +26,7 @@ _CJK = re.compile(f"[{CJK}]")
 _SOUTH_EAST = re.compile(f"[{SOUTH_EAST}]")
 UNSPACED_CHAR = re.compile(f"[{CJK}{SOUTH_EAST}]")
 _SPACE_BESIDE_UNSPACED = re.compile(f"(?<=[{CJK}{SOUTH_EAST}]) | (?=[{CJK}{SOUTH_EAST}])")
+_UNIT = re.compile(f"[{CJK}{SOUTH_EAST}]|[^\\s{CJK}{SOUTH_EAST}]+")
 _WORD = re.compile(r"[^\W_]\S*")  # a token of a spaced script that holds a letter or digit
 
 CHARS_PER_CJK_WORD = 2
@@ -100,6 +101,11 @@ def normalise(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING)
     folded = " ".join(folded.split())
     return folded if folded.isascii() else _SPACE_BESIDE_UNSPACED.sub("", folded)
+
+
+def units(text: str) -> list[str]:
+    """The units of a text in normal form: words, and the characters of unspaced scripts."""
+    return text.split() if text.isascii() else _UNIT.findall(text)
 
 
 def contains_phrase(text: str, phrase: str) -> bool:

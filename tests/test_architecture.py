@@ -100,8 +100,8 @@ def test_the_lowest_layers_import_only_what_is_below_them() -> None:
     assert IMPORTS["text"] == set()
     assert {_top(name) for name in IMPORTS["recordfile"]} <= {"errors", "records"}
     assert {_top(name) for name in IMPORTS["config"]} <= {
-        "corpusconfig", "dedupeconfig", "errors", "families", "mineconfig", "modelconfig",
-        "records", "refineconfig", "taxonomy", "yamlfile",
+        "contaminationconfig", "corpusconfig", "datasetconfig", "dedupeconfig", "errors",
+        "families", "mineconfig", "modelconfig", "records", "refineconfig", "taxonomy", "yamlfile",
     }  # fmt: skip
 
 
@@ -111,6 +111,13 @@ def test_stages_import_neither_each_other_nor_the_model(name: str) -> None:
     above = {"llm", "cli", "pipeline", "plan", "generation", "stages", "runs", "config", "dataset"}
     others = {_top(other) for other in IMPORTS[name]} - {_top(name)}
     assert not others & (STAGES | above)
+
+
+@pytest.mark.parametrize("name", sorted(n for n in TREES if _top(n) == "contamination"))
+def test_contamination_knows_texts_records_and_signatures(name: str) -> None:
+    """Neither a run nor a configuration."""
+    below = {"dedupe", "errors", "records", "text", "textfile"}
+    assert {_top(other) for other in IMPORTS[name]} - {"contamination"} <= below
 
 
 def test_the_model_knows_no_family_and_no_stage() -> None:

@@ -49,8 +49,8 @@ def test_the_yield_table_counts_down_to_what_was_kept() -> None:
         ("drawn", 9),
         ("answered", 8),
         ("parsed", 6),
-        ("after filters", 5),
-        ("after dedupe", 3),
+        ("valid", 5),
+        ("unique", 3),
         ("kept", 3),
     ]
     assert table[2]["families"] == {"short-long": 5, "sts": 1}
@@ -71,7 +71,7 @@ def test_a_stage_that_nobody_foresaw_is_in_the_table() -> None:
     """Nothing disappears: later stages and unknown ones get a row."""
     table = statistics(RECORDS, [rejected("refine", "false_negative"), rejected("blend", "x")])
     steps = [(row["step"], row["count"]) for row in table["yield"]]
-    assert steps[-3:] == [("after refining", 4), ("after blend", 3), ("kept", 3)]
+    assert steps[-3:] == [("consistent", 4), ("after blend", 3), ("kept", 3)]
 
 
 def test_rejections_are_counted_by_stage_reason_and_family() -> None:

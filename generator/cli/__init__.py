@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "generate": ("generate", "Stage 1 alone: draw, ask the model, parse."),
     "filter": ("filter", "Stage 2 alone: drop records that break a rule."),
     "dedupe": ("dedupe", "Stage 3 alone: drop duplicates and near-duplicates."),
+    "contamination": ("contamination", "Find records that stand in evaluation sets."),
     "import": ("import_", "Take over pairs of your own: MS MARCO, SQuAD, NLI, BEIR, tables."),
     "mine": ("mine", "Find hard negatives: BM25, dense, random, with positive-aware cuts."),
     "refine": ("refine", "Check records by meaning: an encoder, an LLM judge, relabelling."),

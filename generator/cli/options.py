@@ -14,6 +14,7 @@ from generator.recordfile import RECORDS
 from generator.runs import RunFolder, existing_run
 
 Decorator = Callable[[Any], Any]
+_SECTIONS = frozenset({"llm", "dedupe", "dataset", "mine", "refine", "contamination", "diversity"})
 _OPTIONS: dict[str, Decorator] = {
     "recipe": click.option(
         "-c", "--config", "recipe", metavar="RECIPE", help="Run configuration (YAML, or a name)."
@@ -100,7 +101,7 @@ def _flat(stored: dict[str, Any]) -> dict[str, Any]:
     """Nested configuration as dotted keys, two levels deep, as flags come."""
     flat: dict[str, Any] = {}
     for key, value in stored.items():
-        if key in {"llm", "dedupe", "dataset", "mine", "refine"} and isinstance(value, dict):
+        if key in _SECTIONS and isinstance(value, dict):
             flat |= {f"{key}.{inner}": item for inner, item in value.items()}
         else:
             flat[key] = value

@@ -13,7 +13,7 @@ from generator.pipeline import Summary
 def print_summary(summary: Summary) -> None:
     """Print the yield table and the reasons of rejection to stderr."""
     print_table(
-        ("family", "drawn", "answered", "parsed", "after filters", "kept", "yield"),
+        ("family", "drawn", "answered", "parsed", "valid", "kept", "yield"),
         [*_rows(summary), _total(summary)],
         title="Yield",
         err=True,
@@ -29,7 +29,7 @@ def print_summary(summary: Summary) -> None:
 
 
 def _rows(summary: Summary) -> list[tuple[str, int, int, int, int, int, str]]:
-    generated, filtered, deduped = summary.generated, summary.filtered, summary.deduped
+    generated, filtered, last = summary.generated, summary.filtered, summary.last
     lost: Counter[str] = Counter()
     for name, number in generated.rejected.items():
         family, stage, _ = name.split("|")
@@ -41,8 +41,8 @@ def _rows(summary: Summary) -> list[tuple[str, int, int, int, int, int, str]]:
             drawn - lost[family],
             generated.passed[family],
             filtered.passed[family],
-            deduped.passed[family],
-            _percent(deduped.passed[family], drawn),
+            last.passed[family],
+            _percent(last.passed[family], drawn),
         )
         for family, drawn in sorted(generated.seen.items())
     ]

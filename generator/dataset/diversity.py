@@ -7,14 +7,12 @@ set grows, so two sets compare only at equal size: hence the sample.
 from __future__ import annotations
 
 import heapq
-import re
 from collections.abc import Iterator, Sequence
 
 from generator.records import content_id
-from generator.text import CJK, SOUTH_EAST, normalise
+from generator.text import normalise, units
 
 UNIT = "words; single characters in scripts written without spaces"
-_TOKEN = re.compile(f"[{CJK}{SOUTH_EAST}]|[^\\s{CJK}{SOUTH_EAST}]+")
 
 
 class Sample:
@@ -41,7 +39,7 @@ class Sample:
 
 def tokens(text: str) -> list[str]:
     """The text's units, normalised: see `UNIT`."""
-    return _TOKEN.findall(normalise(text))
+    return units(normalise(text))
 
 
 def distinct(sample: Sample, n: int) -> float | None:
@@ -49,8 +47,8 @@ def distinct(sample: Sample, n: int) -> float | None:
     seen: set[Sequence[str]] = set()
     total = 0
     for text in sample:
-        units = tokens(text)
-        grams = [tuple(units[start : start + n]) for start in range(len(units) - n + 1)]
+        found = tokens(text)
+        grams = [tuple(found[start : start + n]) for start in range(len(found) - n + 1)]
         seen.update(grams)
         total += len(grams)
     return round(len(seen) / total, 4) if total else None

@@ -53,6 +53,23 @@ class Usage(NamedTuple):
     reasoning_tokens: int = 0
 
 
+class Asked(NamedTuple):
+    """Answers of a model about some draws, `of` "family@version/form/language", and their tokens.
+
+    `again` of them are not the first to their request: those before did not parse.
+    """
+
+    model: str
+    of: str
+    batched: bool
+    answers: int
+    again: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+
+
 class Journal:
     """The open journal at `path` (made where missing); a context manager.
 
@@ -196,6 +213,25 @@ class Journal:
                 " FROM answers GROUP BY model, batched ORDER BY model, batched"
             ).fetchall()
         return {(model, bool(batched)): Usage(*rest) for model, batched, *rest in rows}
+
+    def asked(self) -> list[Asked]:
+        """What was asked, by model, the draws' family, form and language, and batch or not."""
+        with self._guard():
+            rows = self._db.execute(
+                "SELECT model, substr(draw, 1, instr(draw, '#') - 1), batched, count(*),"
+                " sum(attempt > 0), sum(prompt_tokens), sum(completion_tokens),"
+                " sum(cached_tokens), sum(reasoning_tokens)"
+                " FROM answers GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+            ).fetchall()
+        return [Asked(model, of, bool(batched), *rest) for model, of, batched, *rest in rows]
+
+    def failed(self) -> list[tuple[str, str, int]]:
+        """Draw and step of requests that failed for good, and how often."""
+        with self._guard():
+            rows = self._db.execute(
+                "SELECT draw, step, count(*) FROM errors GROUP BY 1, 2 ORDER BY 1, 2"
+            ).fetchall()
+        return [(draw, step, int(times)) for draw, step, times in rows]
 
     @contextmanager
     def _guard(self) -> Iterator[None]:

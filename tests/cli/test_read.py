@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from generator.records import make_record, to_json
 from tests.command import COMMAND, Trine
 
 
@@ -38,6 +39,89 @@ def test_show_prints_what_was_rejected(trine: Trine, small_recipe: Path) -> None
     assert trine("show", folder).out == ""
     assert trine("show", folder, "--rejected").out.count("filter: query_too_long") == 5
     assert trine("show", folder, "--reason", "query_too_short").out == ""
+
+
+@pytest.fixture
+def varied(small_recipe: Path, trine: Trine) -> Path:
+    """A run of which some records repeat others, and some are too long."""
+    change = "filters.length={query: {max_words: 120}}"
+    more = ["--set", "dedupe.near_threshold=0.16", "--set", "caps={family: 3}"]
+    assert trine("run", "-c", small_recipe, "-q", "--set", change, *more).code == 0
+    return small_recipe.parent / "run"
+
+
+def test_show_says_in_words_why_and_for_whom(trine: Trine, varied: Path) -> None:
+    """Of a drop: the sentence, the detail or the partner's text with its score."""
+    ended = trine("show", varied, "--reason", "record_near_duplicate", "-n", 1)
+    assert "dedupe: record_near_duplicate" in ended.out
+    assert "An earlier record is nearly the same" in ended.out
+    assert "kept instead, similarity 0." in ended.out
+    assert ended.out.count("  query: ") == 2
+    ended = trine("show", varied, "--stage", "quota", "-n", 1)
+    assert "because: family: " in ended.out
+
+
+def test_show_explains_a_record_by_its_id_and_its_draw(trine: Trine, varied: Path) -> None:
+    """Values of all axes, checks passed, each request with its prompt and answer."""
+    line = (varied / "records.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    record = json.loads(line)
+    ended = trine("show", varied, record["id"][:10])
+    for part in ("topic: ", "passed: ", "filter length", "caps and shares (family 3)", "user: "):
+        assert part in ended.out
+    assert "answer: {" in ended.out
+    told = json.loads(trine("show", varied, record["id"][:10], "--json").out)
+    assert told["record"] == record
+    explanation = told["explanation"]
+    assert [e["step"] for e in explanation["exchanges"]][-1] in {"write", "question"}
+    assert all(e["answer"] for e in explanation["exchanges"])
+    again = json.loads(trine("show", varied, explanation["draw"], "--json").out)
+    assert again == told
+
+
+def test_every_rejection_can_be_explained(trine: Trine, varied: Path) -> None:
+    """By its draw or its record: a sentence, what it had passed before, its requests."""
+    lines = (varied / "rejected.jsonl").read_text(encoding="utf-8").splitlines()
+    shown = trine("show", varied, "--rejected", "--explain", "--json", "-n", 999).out.splitlines()
+    assert [json.loads(line)["rejected"] for line in shown] == [json.loads(line) for line in lines]
+    for line in shown:
+        told = json.loads(line)["explanation"]
+        assert told["failed"].endswith(".")
+        assert told["draw"]
+        assert told["exchanges"]
+        if json.loads(line)["rejected"]["stage"] == "dedupe":
+            assert told["partner"]["id"] == json.loads(line)["rejected"]["partner"]
+            assert not any("deduplication" in check for check in told["passed"])
+
+
+def test_show_cuts_long_texts_and_controls_nothing(trine: Trine, tmp_path: Path) -> None:
+    """A thousand characters, with the flag that shows the rest; no escape sequence gets through."""
+    long = make_record(
+        family="f", task="t", language="ja", query="長い" * 800, positives=("\x1b[31mred\x07",)
+    )
+    path = tmp_path / "long.jsonl"
+    path.write_text(to_json(long) + "\n", encoding="utf-8")
+    ended = trine("show", path)
+    assert "長い… (1,600 characters: --full)" in ended.out
+    assert "\x1b" not in ended.out
+    assert "\x07" not in ended.out
+    assert "長い" * 800 in trine("show", path, "--full").out
+
+
+def test_an_id_that_is_not_there_is_told(trine: Trine, finished: Path) -> None:
+    """Exit 2."""
+    ended = trine("show", finished, "nonsense")
+    assert (ended.code, "no record or draw nonsense" in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize("by", ["family", "language", "model", "reason"])
+def test_stats_breaks_down(trine: Trine, varied: Path, by: str) -> None:
+    """Every family, language, model or reason of the run, on stdout."""
+    stats = json.loads((varied / "stats.json").read_text())
+    ended = trine("stats", varied, "--by", by)
+    assert ended.code == 0
+    names = {"family": "families", "language": "languages", "model": "models"}
+    wanted = stats["by"][names[by]] if by in names else ["over_cap"]
+    assert all(name in ended.out for name in wanted)
 
 
 def test_show_into_a_pipe_that_closes_is_no_error(finished: Path) -> None:
