@@ -246,8 +246,9 @@ def semantic(data: Path, encoder: Path) -> None:
                 file.write(to_json(question(f"pair{number}", query, f"{number}{side}")) + "\n")
         for threshold in (0.95, 0.9, 0.85, 0.8):
             keys = {"encoder": str(encoder), "threshold": threshold, "saved_threshold": 0.8}
-            flags = {"dedupe.near_threshold": None, "dedupe.semantic": keys}
-            dedupe_file(source, output, load_config(environ={}, **flags))
+            alone = ["dedupe.near_threshold=null"]
+            config = load_config(None, alone, environ={}, **{"dedupe.semantic": keys})
+            dedupe_file(source, output, config)
             gone = (output / "rejected.jsonl").read_text(encoding="utf-8").splitlines()
             rows = [json.loads(line) for line in gone]
             grades = [pairs[int(row["family"].removeprefix("pair"))]["score"] for row in rows]
