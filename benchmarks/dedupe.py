@@ -4,6 +4,7 @@
     python benchmarks/dedupe.py --records 1000000   a file of records, as `trine dedupe` reads it
     python benchmarks/dedupe.py --templated 50000   records from one template
     python benchmarks/dedupe.py --rules 2000        what stays of such by this rule and by others
+    python benchmarks/dedupe.py --data DIR --encoder MINILM     duplicates in meaning
     venv/bin/python benchmarks/rivals/datasketch_bench.py, rensa_bench.py, semhash_bench.py
 
 The texts are random words, of which every tenth is a copy with some words changed, so each planted
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import random
 import resource
 import tempfile
@@ -41,6 +43,8 @@ def main() -> None:
     parser.add_argument("--records", type=int, help="records of a file, deduplicated as a whole")
     parser.add_argument("--source", type=Path, help="that file; written where it is missing")
     parser.add_argument("--templated", type=int, help="records from one template")
+    parser.add_argument("--data", type=Path, help="a folder with sts-en-sts16, for --encoder")
+    parser.add_argument("--encoder", type=Path, help="a model's folder: duplicates in meaning")
     parser.add_argument("--rules", type=int, help="such records, by this rule and others")
     args = parser.parse_args()
     if args.records:
@@ -48,6 +52,8 @@ def main() -> None:
             file_of(args.records, args.source or Path(folder, "records.jsonl"), Path(folder, "out"))
     elif args.templated:
         templated(args.templated)
+    elif args.encoder:
+        semantic(args.data, args.encoder)
     elif args.rules:
         rules(args.rules)
     else:
@@ -226,6 +232,38 @@ def similarities(records: list[Record]) -> NDArray[np.float32]:
     held[np.repeat(np.arange(len(sets)), [len(own) for own in sets]), places] = 1
     shared, sizes = held @ held.T, held.sum(axis=1)
     return np.tril(shared / (sizes[:, None] + sizes - shared), -1)
+
+
+def semantic(data: Path, encoder: Path) -> None:
+    """Questions of STS 2016, whose pairs people have graded 0 to 5: which go at a cosine."""
+    lines = (data / "sts-en-sts16" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    pairs = [row for row in map(json.loads, lines) if row["part"] == "question-question"]
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        source, output = Path(folder, "pairs.jsonl"), Path(folder, "out")
+        with source.open("w", encoding="utf-8") as file:
+            for number, side in itertools.product(range(len(pairs)), ("sentence1", "sentence2")):
+                query = pairs[number][side]
+                file.write(to_json(question(f"pair{number}", query, f"{number}{side}")) + "\n")
+        for threshold in (0.95, 0.9, 0.85, 0.8):
+            keys = {"encoder": str(encoder), "threshold": threshold, "saved_threshold": 0.8}
+            alone = ["dedupe.near_threshold=null"]
+            config = load_config(None, alone, environ={}, **{"dedupe.semantic": keys})
+            dedupe_file(source, output, config)
+            gone = (output / "rejected.jsonl").read_text(encoding="utf-8").splitlines()
+            rows = [json.loads(line) for line in gone]
+            grades = [pairs[int(row["family"].removeprefix("pair"))]["score"] for row in rows]
+            print(
+                f"{encoder.name}, cosine {threshold}: {len(grades)} of {len(pairs)} pairs",
+                f"{sum(grade >= 4 for grade in grades)} graded 4 or more (of "
+                f"{sum(row['score'] >= 4 for row in pairs)})",
+                f"lowest grade {min(grades, default=None)}",
+                sep=" · ",
+            )
+
+
+def question(family: str, query: str, text: str) -> Record:
+    """A record that is compared with those of its family."""
+    return make_record(family=family, task="t", language="en", query=query, positives=(text,))
 
 
 def word(draw: random.Random) -> str:
