@@ -80,8 +80,11 @@ class Measurer:
         ]
 
     def _lexical(self, record: Record) -> NDArray[np.float64]:
-        """The lexical part of every text of the pool, known ones included."""
-        if self.bm25 is None:
+        """The lexical part of every text of the pool, known ones included.
+
+        Symmetric records have none: any two of their texts may share words, and translations none.
+        """
+        if self.bm25 is None or record.symmetric:
             return np.zeros(len(self.pool))
         scores = np.maximum(self.bm25.scores(record.query).astype(np.float64), 0)
         best = scores.max(initial=0)
