@@ -45,7 +45,7 @@ def test_show_prints_what_was_rejected(trine: Trine, small_recipe: Path) -> None
 def varied(small_recipe: Path, trine: Trine) -> Path:
     """A run of which some records repeat others, and some are too long."""
     change = "filters.length={query: {max_words: 120}}"
-    more = ["--set", "dedupe.near_threshold=0.16", "--set", "caps={family: 3}"]
+    more = ["--set", "dedupe.near_threshold=0.42", "--set", "caps={family: 3}"]
     assert trine("run", "-c", small_recipe, "-q", "--set", change, *more).code == 0
     return small_recipe.parent / "run"
 
