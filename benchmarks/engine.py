@@ -55,12 +55,7 @@ def main() -> None:
     parser.add_argument("--rival", action="append", default=[], metavar="NAME[:MORE]=PYTHON")
     parser.add_argument("--no-trine", action="store_true")
     parser.add_argument("--generation-only", action="store_true", help="of trine, no whole run")
-    parser.add_argument(
-        "--words",
-        type=int,
-        default=0,
-        help="length that the rivals ask for; 130: replies as trine's",
-    )
+    parser.add_argument("--words", type=int, default=0, help="what rivals ask for; 130: as trine")
     options = parser.parse_args()
     print(
         f"{'case':11} {'run':26} {'requests':>9} {'seconds':>8} {'req/s':>7} {'CPU ms':>7}"

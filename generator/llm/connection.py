@@ -41,7 +41,8 @@ class Connection(asyncio.Protocol):
         """Send a request; its answer. Raises TimeoutError, or OSError where it breaks off."""
         if not self.is_open:
             raise ConnectionResetError(_CLOSED)
-        self._reply = reply = Handoff[Answer]()
+        reply: Handoff[Answer] = Handoff()
+        self._reply = reply
         self._expect()
         self.is_open = False
         overdue = TimeoutError(f"no answer within {timeout_s:g} s")

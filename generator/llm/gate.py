@@ -42,7 +42,7 @@ class Gate:
 
     async def admit(self, tokens: int, *, again: bool = False) -> Ticket:
         """Return in a turn, and with a place, of the request's own. Each must be given back."""
-        place = Handoff[Ticket]()
+        place: Handoff[Ticket] = Handoff()
         put = self._waiting.appendleft if again else self._waiting.append
         put(_Waiting(tokens, place))
         self._schedule()
