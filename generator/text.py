@@ -25,7 +25,7 @@ SOUTH_EAST = THAI + LAO + BURMESE + KHMER
 _CJK = re.compile(f"[{CJK}]")
 _SOUTH_EAST = re.compile(f"[{SOUTH_EAST}]")
 UNSPACED_CHAR = re.compile(f"[{CJK}{SOUTH_EAST}]")
-_SPACE_BESIDEUNSPACED_CHAR = re.compile(f"(?<=[{CJK}{SOUTH_EAST}]) | (?=[{CJK}{SOUTH_EAST}])")
+_SPACE_BESIDE_UNSPACED = re.compile(f"(?<=[{CJK}{SOUTH_EAST}]) | (?=[{CJK}{SOUTH_EAST}])")
 _UNIT = re.compile(f"[{CJK}{SOUTH_EAST}]|[^\\s{CJK}{SOUTH_EAST}]+")
 _WORD = re.compile(r"[^\W_]\S*")  # a token of a spaced script that holds a letter or digit
 
@@ -98,7 +98,7 @@ def normalise(text: str) -> str:
         return b" ".join(words).decode()
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING)
     folded = " ".join(folded.split())
-    return folded if folded.isascii() else _SPACE_BESIDEUNSPACED_CHAR.sub("", folded)
+    return folded if folded.isascii() else _SPACE_BESIDE_UNSPACED.sub("", folded)
 
 
 def units(text: str) -> list[str]:
