@@ -26,6 +26,8 @@ _OF_A_TEXT = {
     "mixed_script": "The SIDE mixes scripts within its words or sentences.",
     "boilerplate": "The SIDE holds what belongs to a web page or a form, not to a text.",
     "unfinished": "The SIDE breaks off.",
+    "copies_prompt": "The SIDE is copied from the prompt's own examples.",
+    "gives_away": "The SIDE gives the answer away.",
     "personal_data": "The SIDE holds what looks like personal data.",
     "toxic": "The SIDE holds toxic words.",
     "exact_match": "The SIDE is a text of an evaluation set (case and punctuation aside).",

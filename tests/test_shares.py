@@ -137,7 +137,7 @@ def test_shares_need_a_number_to_keep(config: Callable[..., RunConfig]) -> None:
     """`keep_shares` alone is refused, with the reason."""
     with pytest.raises(ConfigError, match="keep_shares needs keep"):
         config(keep_shares="family")
-    with pytest.raises(ConfigError, match="a cap must be above 0"):
+    with pytest.raises(ConfigError, match="caps > topic: Input should be greater than 0"):
         config(caps={"topic": 0})
 
 
