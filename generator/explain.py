@@ -20,7 +20,7 @@ from generator.llm.journal import Journal
 from generator.plan import Plan
 from generator.reasons import STAGES, explained
 from generator.recordfile import read_lines
-from generator.records import Completion, Draw, Message, Prompt, Record, Rejected
+from generator.records import Completion, Draw, Message, Prompt, Record, Rejected, Task
 from generator.runs import RunFolder
 
 T = TypeVar("T")
@@ -128,7 +128,7 @@ class Explainer:
                 call = writing.brainstorm_of(self._plan, draw)
                 tasks = yield from _driven(writing.brainstorm_steps(self._plan, call), journal)
                 task = None if tasks is None else writing.pick_task(self._plan, draw, tasks)
-                if not isinstance(task, writing.Task):
+                if not isinstance(task, Task):
                     return
             yield from _driven(writing.example_steps(self._plan, draw, task), journal)
 
