@@ -223,8 +223,7 @@ class Renderer:
 
 def variables_of(draw: Draw, languages: Mapping[str, Language]) -> dict[str, str]:
     """What every template of a draw sees: its axis values and the names of its languages."""
-    source, _, target = draw.language.partition("-")
-    target = target or source
+    source, *_, target = draw.language.split("-") * 2
     return {
         **draw.values,
         "language": languages[source].name,
@@ -263,8 +262,7 @@ def _referenced(
 
 def _optional(tree: nodes.Template) -> set[str]:
     """The variables that a template asks about (`is defined`, `default`) before it uses them."""
-    asking = (nodes.Test, nodes.Filter)
-    asked = [n.node for n in tree.find_all(asking) if n.name in _ASKING]
+    asked = [n.node for n in tree.find_all((nodes.Test, nodes.Filter)) if n.name in _ASKING]
     return {node.name for node in asked if isinstance(node, nodes.Name)}
 
 

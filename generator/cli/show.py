@@ -163,7 +163,7 @@ def _lines(
         yield _field("draw", f"{item.family} · {item.language} · {item.draw}")
         yield from [_field("answer", item.text, most)] if item.text else []
     if partner is not None and isinstance(item, Rejected):
-        yield _title(f"  like, similarity {item.score:.3f}")
+        yield _title(f"  like this one, similarity {item.score:.3f}")
         yield from (f"  {line}" for line in _record_lines(partner, most))
     if told is not None:
         yield from _told(told, most)

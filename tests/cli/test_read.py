@@ -55,7 +55,7 @@ def test_show_says_in_words_why_and_for_whom(trine: Trine, varied: Path) -> None
     ended = trine("show", varied, "--reason", "record_near_duplicate", "-n", 1)
     assert "dedupe: record_near_duplicate" in ended.out
     assert "An earlier record is nearly the same" in ended.out
-    assert "kept instead, similarity 0." in ended.out
+    assert "like this one, similarity 0." in ended.out
     assert ended.out.count("  query: ") == 2
     ended = trine("show", varied, "--stage", "quota", "-n", 1)
     assert "because: family: " in ended.out

@@ -251,7 +251,7 @@ def test_a_stage_of_a_run(finished: Path, trine: Trine, words: Words) -> None:
     stats = json.loads((finished / "stats.json").read_text())
     assert stats["records"] == len(kept)
     assert sum(stats["rejections"]["refine"]["positive_not_found"].values()) <= len(lost)
-    assert "after refining" in [row["step"] for row in stats["yield"]]
+    assert "kept" in [row["step"] for row in stats["yield"]]
     shown = trine("show", finished, "--reason", "positive_not_found", "-n", "1")
     assert "refine: positive_not_found" in shown.out
     encoded = words.encoded
