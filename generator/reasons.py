@@ -37,6 +37,7 @@ _OF_A_TEXT = {
 }
 _OF_A_RECORD = {
     # filters
+    "query_answers_itself": "The query asks for a date or a name and says it itself.",
     "query_ignores_opening": "The query does not begin with the words that were drawn for it.",
     "query_in_positive": "The query is copied out of the positive.",
     "query_off_passage": "The query asks for what its passage does not speak of.",

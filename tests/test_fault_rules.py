@@ -152,6 +152,32 @@ def test_a_japanese_query_holds_no_statement(query: str, expected: str | None) -
 
 
 @pytest.mark.parametrize(
+    ("item", "dropped"),
+    [
+        (english("When was the new basin dug in 1829?"), True),
+        (english("In what year was the harbour rebuilt on May 3, 1829?"), True),
+        (english("When was the harbour that was destroyed in 1829 rebuilt?"), False),
+        (english("When did the mayor resign after the flood of 1829?"), False),
+        (english("What was the name of Radcliffe College?"), True),
+        (english("What is the name of the University of Aberdeen's Marischal Hall?"), True),
+        (english("What is the name of the harbour of Aberdeen?"), False),
+        (japanese("1950年に雪まつりが始まったのはいつですか"), True),
+        (japanese("高校生が雪像を作った雪まつりは1950年の何月に始まったか"), False),
+    ],
+)
+def test_a_question_that_holds_its_answer(item: Record, dropped: bool) -> None:
+    """A date or a name that is asked for and said; one that only helps to find it stays."""
+    assert reason("answers_itself", item) == ("query_answers_itself" if dropped else None)
+
+
+def test_a_query_that_ends_in_an_opening_bracket_is_unfinished() -> None:
+    """In any language, and however short the words before it."""
+    assert reason("unfinished", english("what does the family name (")) == "query_unfinished"
+    assert reason("unfinished", japanese("札幌の雪まつりの始まりは（")) == "query_unfinished"
+    assert reason("unfinished", english("what is a basin (harbour)")) is None
+
+
+@pytest.mark.parametrize(
     ("item", "expected"),
     [
         (english(positive=f"Why was the harbour rebuilt? {DOCUMENT}"), "positive_repeats_query"),

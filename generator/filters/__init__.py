@@ -10,6 +10,7 @@ reason given is the plainest one.
 from __future__ import annotations
 
 from generator.filters import (
+    answers_itself,
     boilerplate,
     empty,
     example_copied,
@@ -55,6 +56,7 @@ RULES: dict[str, Rule] = {
     "query_copied": query_copied.check,
     "example_copied": example_copied.check,
     "giveaway": giveaway.check,
+    "answers_itself": answers_itself.check,
     "negative_equals_positive": negative_equals_positive.check,
     "label_leak": label_leak.check,
     "translation": translation.check,

@@ -17,6 +17,7 @@ from generator.text import word_count
 # Full stops of the world's scripts, and what may close a text besides.
 _STOPS = ".!?。！？｡।॥۔؟։።፧។៕။჻᠃:：;；"
 _CLOSERS = "\"'”’“‘»«›」』）)]】》〉}*_`|>~†♪"
+_OPENERS = "([{（［【「『《“"
 _DOTS = re.compile(r"(?:\.{2,}|…+|・{3,}|。{2,})[\s\"'”’」』]*$")
 # What an encyclopedia leaves behind its last stop: "super.:212-219", "sound.[3]".
 _REFERENCE = re.compile(r"(?<=[.。！？!?])[:：\[\]\d\s,–-]{1,20}$")
@@ -103,6 +104,8 @@ def _breaks_off(end: str, language: str) -> bool:
 
 
 def _is_open(end: str, language: str) -> bool:
+    if end[-1:] in _OPENERS:
+        return True
     if language == "ja":
         return bool(_OPEN_JA.search(end[-12:]))
     if language == "zh":
