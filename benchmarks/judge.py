@@ -32,12 +32,14 @@ def records(data: Path, language: str, count: int) -> list[Record]:
     """Records with two negatives: the hard one, then a stranger."""
     reals = list(retrieval(data / RETRIEVAL[language], language))
     reals = [real for real in reals if real.half == "report" and real.record.negatives]
-    rng, found = random.Random(0), []
+    rng, found = random.Random("strangers"), []
     for real in sample(reals, count, seed=0):
-        text = rng.choice(reals).record.positives[0].text
+        own = {real.record.positives[0].text, real.record.negatives[0].text}
+        texts = [other.record.positives[0].text for other in reals]
+        text = rng.choice([text for text in texts if text not in own])
         stranger = Negative(content_id(text), text, "random")
-        own = real.record
-        found.append(replace(own, negatives=(own.negatives[0], stranger)))
+        negatives = (real.record.negatives[0], stranger)
+        found.append(replace(real.record, negatives=negatives))
     return found
 
 
