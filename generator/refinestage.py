@@ -27,7 +27,7 @@ def refine_run(
     Call it after `collect` and mining, whose `records.jsonl` it replaces; its rejections go behind
     theirs. Raises UserError.
     """
-    source = run.stage("mine" if config.mine is not None else "dedupe")
+    source = run.stage("mine" if config.mine is not None else config.verdicts[-1])
     if config.refine is None or not source.is_file() or not source.stat().st_size:
         return None
     kept, lost = run.stage("refine"), run.stage_rejected("refine")

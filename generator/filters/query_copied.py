@@ -39,6 +39,12 @@ _ASKS = re.compile(
 )
 
 
+_INTERROGATIVE = re.compile(
+    r"\b(?:what|who|when|where|why|how|which|whom|whose)\b"
+    r"|何|誰|だれ|いつ|どこ|どの|どんな|なぜ|いくつ|いくら|どれ|どちら"
+)
+
+
 def check(
     record: Record,
     _values: Mapping[str, str],
@@ -60,7 +66,11 @@ def check(
             continue
         asks = _adds_question_mark(record.query, positive.text)
         copied = not asks and _stands_in(text, query, max_overlap)
-        if copied or _overlaps(text, query, max_overlap, pair=record.symmetric):
+        pair = record.symmetric
+        if copied or (
+            (pair or not _asks_for_more(query, text))
+            and _overlaps(text, query, max_overlap, pair=pair)
+        ):
             return Reject("query_in_positive", f"the positive holds {quote(record.query)}")
         if not record.symmetric and not asks_last:
             statement = _copied_statement(record.query, text, max_sentence_overlap)
@@ -77,6 +87,11 @@ def _adds_question_mark(query: str, text: str) -> bool:
     if asks.endswith("は"):  # "X の名前は": the rest of the question is understood
         return True
     return bool(_QUESTION_MARK.match(asks[-1:])) and not _QUESTION_MARK.search(text)
+
+
+def _asks_for_more(query: str, text: str) -> bool:
+    """Whether it asks with a word that the text lacks: its other words may all be the text's."""
+    return any(word not in text for word in _INTERROGATIVE.findall(query))
 
 
 def _stands_in(text: str, query: str, max_overlap: float) -> bool:
