@@ -123,13 +123,14 @@ class Explainer:
         if not self._run.journal.is_file() or draw.family not in self._plan.taxonomy.families:
             return
         with Journal(self._run.journal) as journal:
-            task = None
+            task: Task | None = None
             if self._plan.form(draw).brainstorm:
                 call = writing.brainstorm_of(self._plan, draw)
                 tasks = yield from _driven(writing.brainstorm_steps(self._plan, call), journal)
-                task = None if tasks is None else writing.pick_task(self._plan, draw, tasks)
-                if not isinstance(task, Task):
+                picked = None if tasks is None else writing.pick_task(self._plan, draw, tasks)
+                if not isinstance(picked, Task):
                     return
+                task = picked
             yield from _driven(writing.example_steps(self._plan, draw, task), journal)
 
 
