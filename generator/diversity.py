@@ -84,7 +84,7 @@ class Diversity:
             if total
             else None,
             "combinations": {"different": len(self._combinations), "records": total},
-            "axes": {name: c.to_dict() for name, c in sorted(self._axes.items()) if c.records},
+            "axes": {name: c.to_dict() for name, c in sorted(self._axes.items()) if c.is_choice},
             "queries": self._likeness(),
         }
 

@@ -26,6 +26,11 @@ class AxisCoverage:
         self._counts[family, value] += 1
         self.records += 1
 
+    @property
+    def is_choice(self) -> bool:
+        """Whether there was a record, and more than one value for it."""
+        return self.records > 0 and len(self._possible()) > 1
+
     def to_dict(self) -> dict[str, Any]:
         """Coverage, evenness and what stands out.
 
