@@ -167,7 +167,7 @@ def refine_run(config: RunConfig, *, watch: Watch | None = None) -> Refined:
     with open_run(config.output) as folder:
         folder.require_stage("dedupe")
         folder.write_manifest(manifest(plan))
-        stages.collect(folder, config.verdicts)
+        stages.decide(plan, folder, watch or Silent())
         mine_stage(folder, config, watch or Silent())
         refined = refine_stage(folder, config, watch or Silent())
         if refined is None:

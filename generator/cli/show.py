@@ -70,9 +70,7 @@ def command(
     if ids and not found:
         raise InputError(f"{source}: no record or draw {' '.join(ids)}", hint="trine show RUN")
     partners = _partners(found, source)
-    explainer = (
-        _explainer(source, run) if run and run.manifest.is_file() and (explain or ids) else None
-    )
+    explainer = _explainer(source, run) if explain or ids else None
     for item in found:
         partner = partners.get(getattr(item, "partner", None) or "")
         told = explainer.of(item, partner) if explainer else None
