@@ -14,6 +14,7 @@ from generator.llm.endpoints import Endpoint, Ticket
 from generator.llm.gate import Gate
 from generator.llm.health import Health
 from generator.llm.meters import Meters
+from generator.llm.pace import Pace
 from generator.llm.window import Window
 from generator.llm.wire import Wire
 
@@ -33,7 +34,7 @@ def endpoint(concurrency: int = 8, *, weight: float = 1.0, rpm: int | None = Non
     """An endpoint that is never called."""
     client = AsyncOpenAI(api_key="none", base_url="http://127.0.0.1:9/v1")
     wire = Wire(client, timeout_s=1.0)
-    return Endpoint(wire, Window(concurrency), Meters(rpm), Dialect(), weight)
+    return Endpoint(wire, Window(concurrency), Meters(rpm), Dialect(), weight, pace=Pace(0.0))
 
 
 async def turns(count: int = 50) -> None:
@@ -206,3 +207,30 @@ def test_a_limit_a_minute_holds_the_gate() -> None:
         assert third.done()
 
     asyncio.run(run())
+
+
+def test_what_is_in_flight_grows_at_a_pace() -> None:
+    """One more each 10 ms; whoever replaces an answer goes at once."""
+
+    async def run() -> tuple[list[int], int]:
+        clock, target = Clock(), endpoint(4)
+        target.pace = Pace(0.01)
+        gate = Gate([target], clock)
+        asking = [asyncio.create_task(gate.admit(1)) for _ in range(6)]
+        counts = []
+        for _ in range(3):
+            await turns(5)
+            counts.append(target.window.in_flight)
+            clock.now += 0.01
+            gate.look()
+        await turns(5)
+        gate.leave(asking[0].result())
+        await turns(5)
+        gone = sum(task.done() for task in asking)
+        for task in asking:
+            task.cancel()
+        return counts, gone
+
+    counts, gone = asyncio.run(run())
+    assert counts == [1, 2, 3]
+    assert gone == 5

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from generator.llm.bodies import Dialect
 from generator.llm.health import Health
 from generator.llm.meters import Charge, Meters
+from generator.llm.pace import Pace
 from generator.llm.window import Window
 from generator.llm.wire import Wire
 
@@ -22,6 +23,7 @@ class Endpoint:
     dialect: Dialect
     weight: float = 1.0
     health: Health = field(default_factory=Health)
+    pace: Pace = field(default_factory=Pace)
     reached: bool = False
     turn: float = 0.0  # requests sent, over the weight
 
@@ -51,7 +53,8 @@ def choose(
         resting = endpoint.health.wait_s(now)
         if resting is None or endpoint.window.in_flight >= endpoint.window.size:
             continue
-        wait = max(resting, endpoint.meters.wait_s(tokens, now))
+        pace = endpoint.pace.wait_s(endpoint.window.in_flight, now)
+        wait = max(resting, pace, endpoint.meters.wait_s(tokens, now))
         if wait > 0:
             waits.append(wait)
         else:
@@ -68,10 +71,12 @@ def take(endpoint: Endpoint, others: Sequence[Endpoint], tokens: int, now: float
     """
     least = max(other.turn for other in others) - 2 / min(other.weight for other in others)
     endpoint.turn = max(endpoint.turn, least) + 1 / endpoint.weight
+    level = endpoint.window.sent()
+    endpoint.pace.sent(endpoint.window.in_flight, now)
     return Ticket(
         endpoint,
         now,
-        endpoint.window.sent(),
+        level,
         endpoint.health.sent(),
         endpoint.meters.requests.charge(1, now),
         endpoint.meters.tokens.charge(tokens, now),
