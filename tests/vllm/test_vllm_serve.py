@@ -67,7 +67,7 @@ def test_the_server_makes_the_same_prompt_of_a_chat(server: str, session: Sessio
     async def ours() -> list[int]:
         tokenizer = (await session.llm._started()).get_tokenizer()
         asked = Prompt("m", "", "", 0, (Message("user", messages[0]["content"]),), Params(), "")
-        return session.llm._tokens(tokenizer, asked)
+        return await session.llm._tokens(tokenizer, asked)
 
     assert session.runner.run(ours()) == theirs
 
