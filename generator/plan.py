@@ -17,7 +17,7 @@ from generator.config import RunConfig, find_taxonomy
 from generator.corpus.build import open_passages
 from generator.errors import ConfigError, TaxonomyError
 from generator.families import FilterSpec, Form, Taxonomy
-from generator.filters import Chain, compile_rules
+from generator.filters import Chain, compile_rules, load
 from generator.grounding import Corpus
 from generator.modelconfig import Writer
 from generator.prices import Prices, read_prices, refuse_unpriced
@@ -96,6 +96,16 @@ class Plan:
     def template_hashes(self) -> dict[str, str]:
         """Hash by template, of every template that the run's forms name."""
         return {name: self.renderer.hash(name) for name in self._templates()}
+
+    def load(self) -> None:
+        """Have templates and rules load what they need.
+
+        Else the first of each would hold up answers that have arrived meanwhile.
+        """
+        for name in self._templates():
+            self.renderer.load(name)
+        for chain in self.chains.values():
+            load(chain)
 
     def writing_key(self) -> str:
         """A hash of all that decides the draws and the requests (not where they are sent)."""

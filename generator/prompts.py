@@ -74,6 +74,11 @@ class Renderer:
         self._tree = lru_cache(maxsize=None)(self._parse)
         self._needs = lru_cache(maxsize=None)(self._needed)
 
+    def load(self, template: str) -> None:
+        """Compile a template and what it includes, before it is needed. Raises TaxonomyError."""
+        for name in self._closure(template):
+            self._get(name)
+
     def messages(self, template: str, variables: Mapping[str, str]) -> tuple[Message, ...]:
         """The chat turns of a rendered template. Raises TaxonomyError."""
         text = self._render(self._get(template), template, variables)

@@ -49,6 +49,7 @@ def generate(
         return counts
     with Journal(run.journal) as journal, _spool(plan, run, start, journal.mark) as spool:
         lines = Lines(plan, spool, start, watch)
+        plan.load()
         with _few_collections():
             work = _write(plan, (start, count), journal, open_model, lines)
             end, counts.stopped = asyncio.run(work)

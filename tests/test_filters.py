@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generator import langid
 from generator.errors import TaxonomyError
-from generator.filters import RULES, Reject, apply, compile_rules, repetition, says_little
+from generator.filters import RULES, Reject, apply, compile_rules, load, repetition, says_little
 from generator.filters.chain import thresholds_of
 from generator.filters.length import Axis, Bounds, check, parse_range
 from generator.records import Draw, Provenance, Record, draw_to_json, make_record
@@ -513,3 +514,10 @@ def test_repetition_skips_no_measure_that_would_reject(
     )
     found = repetition.check(record, {}, max_share=share, max_same_sentence=max_same)
     assert (found is not None) == expected
+
+
+def test_loading_a_chain_asks_every_rule_for_what_it_needs() -> None:
+    """So that the first record of a run does not: the language model is there afterwards."""
+    langid._model.cache_clear()
+    load(compile_rules({name: {} for name in RULES}))
+    assert langid._model.cache_info().currsize == 1

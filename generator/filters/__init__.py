@@ -40,9 +40,9 @@ from generator.filters import (
     vague,
 )
 from generator.filters.base import Reject, Rule
-from generator.filters.chain import Chain, Spec, apply, compile_chain
+from generator.filters.chain import Chain, Spec, apply, compile_chain, load
 
-__all__ = ["RULES", "Chain", "Reject", "Rule", "Spec", "apply", "compile_rules"]
+__all__ = ["RULES", "Chain", "Reject", "Rule", "Spec", "apply", "compile_rules", "load"]
 
 RULES: dict[str, Rule] = {
     "empty": empty.check,

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from generator.errors import TaxonomyError
 from generator.filters.base import Reject, Rule
-from generator.records import Record, draw_values
+from generator.records import Record, draw_values, make_record
 
 # What `tasks.yaml` says of a rule: its thresholds, or false to turn it off.
 Spec = Mapping[str, Mapping[str, Any] | Literal[False]]
@@ -39,6 +39,17 @@ def apply(chain: Chain, record: Record, values: Mapping[str, str] | None = None)
         if reject is not None:
             return reject
     return None
+
+
+def load(chain: Chain) -> None:
+    """Have each rule load what it needs (stems, a language model), before there is a hurry."""
+    # No function word: the language model has to be asked.
+    text = "Quiet rivers repair modern gardens, ancient markets, crowded libraries"
+    record = make_record(
+        family="", task="", language="en", query=text, positives=(text,), negatives=(text,)
+    )
+    for _, rule in chain.rules:
+        rule(record, {})
 
 
 def compile_chain(registry: Mapping[str, Rule], spec: Spec, where: str) -> Chain:
