@@ -29,14 +29,12 @@ from jinja2.sandbox import SandboxedEnvironment
 from generator.errors import TaxonomyError
 from generator.families import Family, Form, Language, Taxonomy
 from generator.records import Draw, Message, content_id
-from generator.text import word_count
+from generator.templates import optional, phrases, referenced
 
 Role = Literal["system", "user", "assistant"]
 # A private-use character: no role mark can come from a drawn value or a reply (see `_render`).
 _MARK = "\ue000"
 _VARIABLE = re.compile(r"\s*\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}\s*")
-_QUOTED = re.compile(r'"\s*:\s*"([^"\n]+)"')
-_PHRASE_WORDS = 4
 _TURN = re.compile(f"{_MARK}(system|user|assistant){_MARK}")
 LANGUAGE_VARIABLES = frozenset({"language", "text_language", "language_code", "text_language_code"})
 # Of grounded families besides; those of a second passage begin with "second_".
@@ -48,7 +46,6 @@ _RENDERING = (
     TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError,
     RecursionError,
 )  # fmt: skip
-_ASKING = frozenset({"defined", "undefined", "default", "d"})
 
 
 class Renderer:
@@ -111,10 +108,7 @@ class Renderer:
         found: list[str] = []
         for name in self._closure(template):
             tree = self._parse(name)
-            found += [node.value for node in tree.find_all(nodes.Const) if _is_said(node.value)]
-            for data in tree.find_all(nodes.TemplateData):
-                found += filter(_is_said, _QUOTED.findall(data.data))
-                found += filter(_is_said, (line.lstrip("- ") for line in data.data.splitlines()))
+            found += phrases(tree)
         return tuple(dict.fromkeys(found))
 
     def check(self, taxonomy: Taxonomy) -> list[str]:
@@ -161,7 +155,7 @@ class Renderer:
             yield from self._check_source(
                 self._source(name), names, f"{place} > {self.folder / name}"
             )
-            waiting += [(other, frozenset(inner)) for other, inner in _referenced(tree, names)]
+            waiting += [(other, frozenset(inner)) for other, inner in referenced(tree, names)]
             if None in meta.find_referenced_templates(tree):
                 yield f"{place} > {self.folder / name}: name included files in full"
 
@@ -178,7 +172,7 @@ class Renderer:
         """The variables that a template must be given. Raises TemplateSyntaxError."""
         tree = self._env.parse(source)
         self._env.compile(source)
-        return meta.find_undeclared_variables(tree) - set(self._env.globals) - _optional(tree)
+        return meta.find_undeclared_variables(tree) - set(self._env.globals) - optional(tree)
 
     def _closure(self, template: str) -> list[str]:
         """The template and all that it includes, extends or imports, in a fixed order."""
@@ -253,24 +247,6 @@ def _taken(names: Iterable[str], place: str, given: AbstractSet[str]) -> Iterato
             yield f"{place} > {name}: this name is taken; choose another"
 
 
-def _referenced(
-    tree: nodes.Template, known: AbstractSet[str]
-) -> Iterator[tuple[str, AbstractSet[str]]]:
-    """The files that a template names, each with the variables that it sees."""
-    own = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"}
-    for node in tree.find_all((nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)):
-        with_context = getattr(node, "with_context", True)
-        for name in meta.find_referenced_templates(nodes.Template([node], lineno=1)):
-            if name is not None:
-                yield name, (known | own if with_context else frozenset())
-
-
-def _optional(tree: nodes.Template) -> set[str]:
-    """The variables that a template asks about (`is defined`, `default`) before it uses them."""
-    asked = [n.node for n in tree.find_all((nodes.Test, nodes.Filter)) if n.name in _ASKING]
-    return {node.name for node in asked if isinstance(node, nodes.Name)}
-
-
 def _turn(role: str) -> str:
     if role not in get_args(Role):
         raise TemplateError(f"turn({role!r}): a role is one of system, user, assistant")
@@ -294,11 +270,6 @@ def _alone(source: str) -> str:
     """The variable that a template is nothing but: no engine is needed to fill it in."""
     found = _VARIABLE.fullmatch(source)
     return found[1] if found else ""
-
-
-def _is_said(value: object) -> bool:
-    """Whether a constant of a template is a phrase or more, and no name of a file or a field."""
-    return isinstance(value, str) and word_count(value) >= _PHRASE_WORDS and "{" not in value
 
 
 def _broken(message: str) -> TaxonomyError:
