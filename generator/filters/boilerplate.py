@@ -127,7 +127,7 @@ _SIGNS = Signs(
 )
 _EDGE = 160
 _LINK_SIGNS = Signs("| ｜ » › ＞ > · •")
-_CUT = "\N{WHITE SQUARE}"  # so that nothing begins or ends where the text was cut
+_CUT = "\x01"  # so that nothing begins or ends where the text was cut; ASCII, as most texts are
 
 
 def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
