@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--rules", type=int, help="such records, by this rule and others")
     args = parser.parse_args()
     if args.records:
-        with tempfile.TemporaryDirectory(dir=".") as folder:
+        with tempfile.TemporaryDirectory(dir="outputs") as folder:
             file_of(args.records, args.source or Path(folder, "records.jsonl"), Path(folder, "out"))
     elif args.templated:
         templated(args.templated)
@@ -238,7 +238,7 @@ def semantic(data: Path, encoder: Path) -> None:
     """Questions of STS 2016, whose pairs people have graded 0 to 5: which go at a cosine."""
     lines = (data / "sts-en-sts16" / "test.jsonl").read_text(encoding="utf-8").splitlines()
     pairs = [row for row in map(json.loads, lines) if row["part"] == "question-question"]
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    with tempfile.TemporaryDirectory(dir="outputs") as folder:
         source, output = Path(folder, "pairs.jsonl"), Path(folder, "out")
         with source.open("w", encoding="utf-8") as file:
             for number, side in itertools.product(range(len(pairs)), ("sentence1", "sentence2")):
