@@ -251,7 +251,7 @@ def test_a_stage_of_a_run(finished: Path, trine: Trine, words: Words) -> None:
     stats = json.loads((finished / "stats.json").read_text())
     assert stats["records"] == len(kept)
     assert sum(stats["rejections"]["refine"]["positive_not_found"].values()) <= len(lost)
-    assert "kept" in [row["step"] for row in stats["yield"]]
+    assert "consistent" in [row["step"] for row in stats["yield"]]
     shown = trine("show", finished, "--reason", "positive_not_found", "-n", "1")
     assert "refine: positive_not_found" in shown.out
     encoded = words.encoded
@@ -261,6 +261,20 @@ def test_a_stage_of_a_run(finished: Path, trine: Trine, words: Words) -> None:
     assert (finished / "records.jsonl").read_text().splitlines() == kept
     assert (finished / "rejected.jsonl").read_text().splitlines() == lost
     assert words.encoded == encoded
+
+
+def test_what_an_earlier_stage_dropped_stays_out(
+    finished: Path, trine: Trine, words: Words
+) -> None:
+    """A capped run is refined from what the cap left, not from what deduplication did."""
+    assert words
+    recipe = finished.parent / "recipe.yaml"
+    capped = ("--set", "caps={family: 2}", "--set", "refine={encoder: words}")
+    assert trine("run", "-c", recipe, *capped, "-q").code == 0
+    records = [json.loads(line) for line in (finished / "records.jsonl").read_text().splitlines()]
+    rejected = (finished / "rejected.jsonl").read_text()
+    assert '"over_cap"' in rejected
+    assert 0 < len(records) <= 2 * len({record["family"] for record in records})
 
 
 def test_a_users_file_needs_a_place_of_its_own(source: Path, trine: Trine, words: Words) -> None:
