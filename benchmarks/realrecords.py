@@ -133,18 +133,35 @@ def bitext(folder: Path, pair: str) -> Iterator[Real]:
 
 
 def sts(folder: Path, language: str, least: float) -> Iterator[Real]:
-    """Pairs that their readers found alike, and the nearest of the other sentences."""
-    rows = lines(folder / "test.jsonl")
-    if (folder / "train.jsonl").is_file():
-        rows += lines(folder / "train.jsonl")[:4000]
-    rows = [row for row in rows if float(row["score"]) >= least]
-    texts = [row["sentence2"] for row in rows]
-    for row, other in zip(rows, _lookalikes(texts), strict=True):
-        same = normalise(row["sentence1"]) == normalise(row["sentence2"])
-        if same or normalise(other) == normalise(row["sentence1"]):
-            continue
-        item = _record("sts", row["sentence1"], row["sentence2"], other, language=language)
-        yield Real(item, half_of(row["sentence1"]), folder.name)
+    """Pairs that readers found alike, and a sentence that is less like the first.
+
+    Where readers compared the first sentence with a third one, too, and found it less like by a
+    point or more, it is that one. Sets that hold hundreds of such have no others here: what merely
+    looks alike may be a paraphrase as well (of captions, several tell of one picture).
+    """
+    rows = [row for path in sorted(folder.glob("t*.jsonl")) for row in lines(path)]
+    triples = list(_ranked(rows, least))
+    if len(triples) < 100:
+        pairs = [row for row in rows if float(row["score"]) >= least]
+        others = _lookalikes([row["sentence2"] for row in pairs])
+        triples = [(r["sentence1"], r["sentence2"], o) for r, o in zip(pairs, others, strict=True)]
+    for query, positive, negative in triples:
+        if normalise(query) not in {normalise(positive), normalise(negative)}:
+            item = _record("sts", query, positive, negative, language=language)
+            yield Real(item, half_of(query), folder.name)
+
+
+def _ranked(rows: Sequence[dict], least: float) -> Iterator[tuple[str, str, str]]:
+    """A sentence, its nearest by its readers' scores, and the nearest of those a point behind."""
+    partners: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    for row in rows:
+        for one, other in (("sentence1", "sentence2"), ("sentence2", "sentence1")):
+            partners[row[one]].append((float(row["score"]), row[other]))
+    for sentence, scored in partners.items():
+        high, positive = max(scored)
+        behind = [item for item in scored if item[0] <= high - 1]
+        if high >= least and behind:
+            yield sentence, positive, max(behind)[1]
 
 
 def classes(folder: Path) -> Iterator[Real]:

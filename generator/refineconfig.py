@@ -76,8 +76,8 @@ class RefineConfig(Frozen):
     in spreads. A negative more than `max_above` spreads above the positive speaks against the
     positive; one from `answers_from` spreads above it on (below 0: behind it), from
     `negative_share` of its lift on, within `margin` of its bare cosine, or `alike` to it is false.
-    In symmetric families a positive must be nearer than every negative by `order_margin`. null
-    turns a check off.
+    In symmetric families a positive must be nearer than every negative by `order_margin` spreads
+    (below 0: a negative may be that much nearer). null turns a check off.
 
     `positives` and `negatives` say what becomes of the texts that fail: dropped, relabelled (a
     false negative becomes a positive; a positive gives way to a better one that the judge found),
@@ -104,7 +104,7 @@ class RefineConfig(Frozen):
     negative_share: float | None = Field(default=None, gt=0)
     margin: float | None = None
     alike: float | None = Field(default=0.8, gt=0, le=1)
-    order_margin: float | None = 0.0
+    order_margin: float | None = -0.5
     positives: Action = "drop"
     negatives: Action = "drop"
     min_negatives: int = Field(default=0, ge=0)

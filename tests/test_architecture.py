@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -211,14 +210,3 @@ def test_help_loads_nothing_heavy() -> None:
     loaded = set(out.rpartition("MODULES ")[2].split())
     assert "click" in loaded
     assert not loaded & set(HEAVY)
-
-
-def test_the_time_that_help_takes() -> None:
-    """Printed (pytest -s), not asserted: the best of five, in milliseconds."""
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        _help()
-        times.append(time.perf_counter() - start)
-    print(f"trine --help: {min(times) * 1000:.0f} ms")  # noqa: T201
-    assert len(times) == 5

@@ -130,9 +130,12 @@ def test_symmetric_records_are_checked_by_order_alone() -> None:
     record = _record(symmetric=True)
     near = _measures(0.6, 0.59, alike=0.99)
     assert check(record, near, DEFAULTS) == check(record, _measures(), DEFAULTS)
-    farther = check(record, _measures(0.6, 0.61), DEFAULTS)
+    spread = _measures().spread
+    assert check(record, _measures(0.6, 0.6 + 0.4 * spread), DEFAULTS).positives == FINE
+    farther = check(record, _measures(0.6, 0.6 + 0.6 * spread), DEFAULTS)
     assert farther.positives == ["negative_above_positive"]
-    assert check(record, near, RefineConfig(order_margin=0.05)).positives != FINE
+    strict = RefineConfig(order_margin=0.5)
+    assert check(record, _measures(0.6, 0.6 - 0.4 * spread), strict).positives != FINE
 
 
 def test_other_rows_count_only_where_they_may_be_negatives() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -222,13 +221,3 @@ def test_draws_are_those_of_earlier_versions() -> None:
         ("one@1/single/no#0", "2"),
     ]
     assert request_seed(42, "one@1/single/en#0", "write", 0) == 1659901225
-
-
-def test_speed() -> None:
-    """Printed (pytest -s), not asserted: tens of thousands of draws a second are usual."""
-    codes = {f"l{n}": 1.0 for n in range(90)}
-    start = time.perf_counter()
-    found = first(2000, languages=codes)
-    took = time.perf_counter() - start
-    print(f"{len(found) / took:,.0f} draws a second")  # noqa: T201
-    assert len(found) == 2000

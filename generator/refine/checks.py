@@ -86,7 +86,7 @@ def _is_above(
     Of symmetric records the cosines alone count: words may be shared by any two of their texts.
     """
     if record.symmetric:
-        limit = _NEVER if config.order_margin is None else -config.order_margin
+        limit = _NEVER if config.order_margin is None else -config.order_margin * found.spread
         return bool(found.negatives[others].max() - found.positives[fine].min() > limit)
     limit = _NEVER if config.max_above is None else config.max_above
     gap = found.negative_evidence[others].max() - found.positive_evidence[fine].min()
