@@ -37,13 +37,15 @@ class Engine:
 
     def __init__(
         self, model: Model, parameters: Trained, *, token_budget: int, compiled: bool = False,
-        graph_tokens: int | None = None, world: World = World(),  # noqa: B008 - frozen
+        graph_tokens: int | None = None, host_bytes: float = 0.0,
+        world: World = World(),  # noqa: B008 - frozen
         report: Callable[[str], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self.model, self.parameters, self.world = model, parameters, world
         self.token_budget = token_budget
         held = 0 if parameters.sharded else 2 * parameters.count
-        self.room = Room(fixed=graph_tokens, layers=model.shape.layers, held=held)
+        self.room = Room(fixed=graph_tokens, layers=model.shape.layers, held=held,
+                         host_bytes=host_bytes)  # fmt: skip
         self._blocks = compiled_blocks() if compiled else None
         self._report = report
 
@@ -138,7 +140,7 @@ def default_budget(model: Model, device: torch.device, *, adapters: bool) -> int
     Large enough for full kernels; small enough that memory can be filled with kept graphs.
     """
     if device.type != "cuda":
-        return 4096
+        return 1024  # as fast as more, and what is not kept needs less room
     free, _ = torch.cuda.mem_get_info(device)
     fits = free / 5 / activation_bytes(model.shape, adapters=adapters)
     return int(min(max(fits, 2048), 65536))

@@ -11,7 +11,7 @@ import torch
 
 from generator.trainer.config import TrainConfig
 from generator.trainer.engine import Engine
-from generator.trainer.flops import activation_bytes, peak_flops, step_flops
+from generator.trainer.flops import HOST_GRAPH, activation_bytes, peak_flops, step_flops
 from generator.trainer.optimizer import warmup_steps
 from generator.trainer.packing import Ints, cut
 from generator.trainer.parameters import Parameters
@@ -93,7 +93,8 @@ def predict(engine: Engine, lengths: Ints, *, lora: bool) -> Prediction:
     shape, parameters = engine.model.shape, engine.parameters
     assert isinstance(parameters, Parameters)  # noqa: S101 - of one process: whole
     item = parameters.leaves[0].element_size()
-    graph = activation_bytes(shape, adapters=lora, item=item)
+    on_host = parameters.device.type != "cuda"
+    graph = activation_bytes(shape, adapters=lora, item=item) * (HOST_GRAPH if on_host else 1)
     sizes = sorted(int(lengths[chunk].sum()) for chunk in cut(lengths, engine.token_budget))
     passing = graph * sizes[-1] * min(WORKING / shape.layers, 1.0)
     static = _static_bytes(parameters, item)
@@ -133,11 +134,11 @@ def _static_bytes(parameters: Parameters, item: int) -> float:
     return float(weights + (4 + 4 + 8 + item) * parameters.count)
 
 
-def _kept(engine: Engine, sizes: Sequence[int], graph: int, taken: float) -> int:
+def _kept(engine: Engine, sizes: Sequence[int], graph: float, taken: float) -> int:
     """How many of the chunks (by size) may keep their graphs: the rule of `room.py`."""
     device, room = engine.parameters.device, engine.room
-    if room.fixed is None and device.type != "cuda":
-        return len(sizes)
+    if device.type != "cuda":
+        return room.count(sizes, device)
     limit = float(room.fixed or 0)
     if room.fixed is None:
         _, total = torch.cuda.mem_get_info(device)

@@ -16,6 +16,7 @@ from generator.trainer.batch import Batch
 from generator.trainer.config import TrainConfig
 from generator.trainer.distributed import World
 from generator.trainer.engine import Engine, default_budget
+from generator.trainer.flops import HOST_GRAPH, activation_bytes
 from generator.trainer.gradients import model_of
 from generator.trainer.lora import new_adapters
 from generator.trainer.order import Plan, plan_epoch
@@ -127,6 +128,9 @@ def make_engine(
     return Engine(
         model, parameters, token_budget=budget, compiled=compiles(config, device),
         graph_tokens=config.graph_tokens, world=world, report=report,
+        host_bytes=HOST_GRAPH * activation_bytes(
+            model.shape, adapters=adapters_only, item=dtype_of(config, device).itemsize
+        ),
     )  # fmt: skip
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
+import psutil
 import pytest
 import torch
 from trainer_worlds import make_base, make_batch
@@ -51,6 +54,17 @@ def test_a_fixed_number_of_tokens_keeps_the_smallest_chunks() -> None:
     assert Room(fixed=250).count([100, 100, 120], cpu) == 2
     assert Room(fixed=0).count([1, 2], cpu) == 0
     assert Room().count([1, 2], cpu) == 2
+
+
+def test_a_host_keeps_graphs_in_half_of_what_was_available_at_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    memory = SimpleNamespace(available=8 * GB)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    room = Room(host_bytes=GB / 1000)
+    assert room.count([1000] * 9, torch.device("cpu")) == 4
+    memory.available = 0  # what the step has freed is not seen as free
+    assert room.count([1000] * 9, torch.device("cpu")) == 4
 
 
 def test_graphs_are_given_up_before_chunks_are_halved(
