@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from generator.encoders import Encoder, Prompts, embed
 from generator.encoders.partial import PartialVectors
+from generator.encoders.remembered import RememberedEncoder
 from generator.encoders.trained import TrainedEncoder
 from generator.encoders.vectors import JoinedVectors, VectorFile, embed_to_disk
 from generator.errors import ConfigError
@@ -26,7 +27,7 @@ from generator.mine.sources import (
 from generator.mine.teachers import EncoderTeacher, PairTeacher, Places, Scores, Teacher
 from generator.mineconfig import MineConfig
 from generator.modelconfig import ModelConfig
-from generator.models import fingerprint, open_encoder
+from generator.models import fingerprint, open_encoder, remembered
 from generator.records import Record, content_id
 from generator.search.pool import Pool, PoolPart
 
@@ -82,12 +83,14 @@ def make_miner(
     work: Path,
     llm: ModelConfig | None,
     progress: Progress,
+    vectors: Path | None = None,
 ) -> Miner:
     """Open what the configuration names, and encode what must be. Raises UserError.
 
-    `keys` stand for the corpus and for the records.
+    `keys` stand for the corpus and for the records. `vectors`: where what the records hold is
+    remembered by text, whatever the others are.
     """
-    opener = _Opener(config, pool, keys, work, progress)
+    opener = _Opener(config, pool, keys, work, progress, vectors)
     source = opener.source()
     teacher = opener.teacher(llm)
     return Miner(config, source, teacher, opener.inputs(), opener.embed_queries())
@@ -102,8 +105,10 @@ def models_key(config: MineConfig) -> str:
 
 class _Opener:
     def __init__(
-        self, config: MineConfig, pool: Pool, keys: tuple[str, str], work: Path, progress: Progress
-    ) -> None:
+        self, config: MineConfig, pool: Pool, keys: tuple[str, str], work: Path, progress: Progress,
+        remembered_in: Path | None,
+    ) -> None:  # fmt: skip
+        self._remembered_in = remembered_in
         self._config, self._pool = config, pool
         self._key, self._records = keys
         self._work, self._progress = work, progress
@@ -130,9 +135,11 @@ class _Opener:
 
     def _dense(self) -> DenseSource:
         assert self._config.encoder is not None  # noqa: S101 - MineConfig holds to it
-        encoder = self._open(self._config.encoder)
+        bare = self._open(self._config.encoder)
+        encoder = self._remembered(bare, self._config.encoder)
         searchable, total = self._pool.searchable, len(self._pool)
-        corpus = self._embedded(encoder, self._pool.part(0, searchable), "vectors", self._key)
+        by = bare if self._config.corpus else encoder  # a corpus does not change
+        corpus = self._embedded(by, self._pool.part(0, searchable), "vectors", self._key)
         # Apart from the corpus, which need not be encoded again for new records.
         own = content_id(self._key, self._records)
         rest = self._embedded(encoder, self._pool.part(searchable, total), "own-vectors", own)
@@ -171,7 +178,7 @@ class _Opener:
         if name == self._config.encoder and self._encoder and self._vectors:
             encoder, vectors = self._encoder, self._vectors
             return EncoderTeacher(encoder.name, vectors, _own_vectors)
-        encoder = self._open(name)
+        encoder = self._remembered(self._open(name), name)
         key = content_id(
             self._key, self._records, fingerprint(name), str(self._config.document_prompt)
         )
@@ -194,6 +201,11 @@ class _Opener:
         prompts = Prompts(self._config.query_prompt, self._config.document_prompt)
         return open_encoder(name, prompts=prompts, base_url=self._config.base_url)
 
+    def _remembered(self, encoder: Encoder, name: str) -> Encoder:
+        config = self._config
+        asked = (config.query_prompt, config.document_prompt, config.base_url)
+        return remembered(encoder, self._remembered_in, name, *asked)
+
 
 def _own_vectors(asked: Asked) -> NDArray[np.float32]:
     assert asked.vectors is not None  # noqa: S101 - this teacher is the source's encoder
@@ -205,7 +217,8 @@ def embed_queries(
     progress: Progress | None = None,
 ) -> NDArray[np.float32]:  # fmt: skip
     """The queries' vectors, each under its own record's instruction where that is wanted."""
-    wanted = isinstance(encoder, TrainedEncoder) if use_task is None else use_task
+    inner = encoder.inner if isinstance(encoder, RememberedEncoder) else encoder
+    wanted = isinstance(inner, TrainedEncoder) if use_task is None else use_task
     tasks = [record.task if wanted else None for record in records]
     found: NDArray[np.float32] | None = None
     for task in dict.fromkeys(tasks):

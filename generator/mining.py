@@ -99,8 +99,12 @@ def mine(
     *,
     llm: ModelConfig | None = None,
     progress: Progress | None = None,
+    vectors: Path | None = None,
 ) -> Mined:
-    """The same with every path given; `mining.json` lies beside `negatives`."""
+    """The same with every path given; `mining.json` lies beside `negatives`.
+
+    `vectors`: a folder that remembers what is encoded of the records, by text.
+    """
     tell = progress or _nothing
     records = RecordFile(source)
     try:
@@ -109,7 +113,7 @@ def mine(
         pool, corpus_key = record_pool(records, source, config.corpus, work / "pool")
         with closing(pool):
             keys = (corpus_key, file_hash(source))
-            miner = make_miner(config, pool, keys, work, llm, tell)
+            miner = make_miner(config, pool, keys, work, llm, tell, vectors)
             answered = answers(records)
             found = CandidateFile(work, miner.key())
             _search(records, found, miner, pool, answered, config, tell)

@@ -73,13 +73,14 @@ class Refined:
 
 
 class Paths(NamedTuple):
-    """Where a refinement reads and writes."""
+    """Where a refinement reads and writes; `vectors` remembers what is encoded, by text."""
 
     source: Path
     kept: Path
     rejected: Path
     decisions: Path
     work: Path
+    vectors: Path | None = None
 
 
 def refine_file(
@@ -146,7 +147,7 @@ class _Work:
         pool, corpus = record_pool(self._records, paths.source, config.corpus, paths.work / "pool")
         self._pool = stack.enter_context(closing(pool))
         keys = (corpus, file_hash(paths.source))
-        self._measurer = open_measurer(config, pool, keys, paths.work, self._tell)
+        self._measurer = open_measurer(config, pool, keys, paths.work, self._tell, paths.vectors)
         answered = answers(self._records)
         self._found = self._measurer.measured(self._records, answered, paths.work, self._tell)
 

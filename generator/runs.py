@@ -103,6 +103,11 @@ class RunFolder:
         return self.path / "stages" / "passages.index"
 
     @property
+    def vectors(self) -> Path:
+        """Vectors of the records' texts, as long as rounds of draws are refined again and again."""
+        return self.path / "vectors"
+
+    @property
     def spool(self) -> Path:
         """What came of the draws that are done, while the first stage goes on (`spool.py`)."""
         return self.path / "stages" / "generate.spool"
