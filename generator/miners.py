@@ -16,6 +16,7 @@ from generator.encoders.remembered import RememberedEncoder
 from generator.encoders.trained import TrainedEncoder
 from generator.encoders.vectors import JoinedVectors, VectorFile, embed_to_disk
 from generator.errors import ConfigError
+from generator.llm.budget import Budget
 from generator.mine.sources import (
     Asked,
     BM25Source,
@@ -25,14 +26,14 @@ from generator.mine.sources import (
     Source,
 )
 from generator.mine.teachers import EncoderTeacher, PairTeacher, Places, Scores, Teacher
-from generator.mineconfig import MineConfig
+from generator.mineconfig import LLM_TEACHER, MineConfig
 from generator.modelconfig import ModelConfig
 from generator.models import fingerprint, open_encoder, remembered
 from generator.records import Record, content_id
+from generator.runs import JUDGED
 from generator.search.pool import Pool, PoolPart
 
 CROSS_ENCODER = "cross-encoder:"
-LLM_JUDGE = "llm"
 _SEARCH_KEYS = {"rank_max", "source", "language", "seed", "precision", "ann", "use_task"}
 
 Progress = Callable[[str, int, int], None]
@@ -84,15 +85,16 @@ def make_miner(
     llm: ModelConfig | None,
     progress: Progress,
     vectors: Path | None = None,
+    budget: Budget | None = None,
 ) -> Miner:
     """Open what the configuration names, and encode what must be. Raises UserError.
 
     `keys` stand for the corpus and for the records. `vectors`: where what the records hold is
-    remembered by text, whatever the others are.
+    remembered by text, whatever the others are. `budget` counts what an LLM is asked.
     """
     opener = _Opener(config, pool, keys, work, progress, vectors)
     source = opener.source()
-    teacher = opener.teacher(llm)
+    teacher = opener.teacher(llm, budget)
     return Miner(config, source, teacher, opener.inputs(), opener.embed_queries())
 
 
@@ -161,12 +163,12 @@ class _Opener:
             return None
         return partial(embed_queries, self._encoder, self._config.use_task, progress=self._progress)
 
-    def teacher(self, llm: ModelConfig | None) -> Teacher | None:
+    def teacher(self, llm: ModelConfig | None, budget: Budget | None) -> Teacher | None:
         name = self._config.teacher_name
         if name is None:
             return None
-        if name == LLM_JUDGE:
-            return self._judge(llm)
+        if name == LLM_TEACHER:
+            return self._judge(llm, budget)
         if name.startswith(CROSS_ENCODER):
             from generator.encoders.cross import CrossEncoder  # noqa: PLC0415 - loads torch
 
@@ -188,13 +190,13 @@ class _Opener:
         ask = partial(embed_queries, encoder, self._config.use_task)
         return EncoderTeacher(encoder.name, partly, lambda asked: ask(asked.records))
 
-    def _judge(self, llm: ModelConfig | None) -> Teacher:
+    def _judge(self, llm: ModelConfig | None, budget: Budget | None) -> Teacher:
         from generator.judging import Judge  # noqa: PLC0415 - loads the back ends
         from generator.llm.backends import open_llm  # noqa: PLC0415 - as above
 
         if llm is None:
             raise ConfigError("no LLM to judge with", hint="--set llm.model=…, llm.backend=…")
-        judge = Judge(llm, partial(open_llm, llm), self._work / "judge.sqlite")
+        judge = Judge(llm, partial(open_llm, llm), self._work / JUDGED, budget)
         return PairTeacher(judge.name, self._pool, judge.score_pairs)
 
     def _open(self, name: str) -> Encoder:

@@ -15,6 +15,7 @@ from generator.recordfile import write_whole
 from generator.records import content_id
 from generator.runs import RunFolder, file_hash
 from generator.search.passages import passages_file
+from generator.spending import open_budget
 
 
 def mine_run(run: RunFolder, plan: Plan, watch: Watch) -> Mined | None:
@@ -34,10 +35,12 @@ def mine_run(run: RunFolder, plan: Plan, watch: Watch) -> Mined | None:
         found = mine(
             source, mined, run.path / "negatives.jsonl", run.path / "mine", config.mine,
             llm=config.llm, vectors=run.vectors if plan.refines_in_rounds else None,
+            budget=open_budget(config, plan.prices, (run.journal, *run.judged)),
             progress=lambda what, n, of: watch.status(f"{what} {n:,}/{of:,}"),
         )  # fmt: skip
         done = found.to_dict()
-        run.finish("mine", key, done)
+        if not found.stopped:
+            run.finish("mine", key, done)
     with write_whole(run.records) as kept, mined.open(encoding="utf-8") as lines:
         shutil.copyfileobj(lines, kept)
     return Mined.from_dict(done)

@@ -32,8 +32,8 @@ from generator.progress import Silent, Watch
 from generator.recordfile import read_records, write_whole
 from generator.records import Record, Rejected, to_json
 from generator.refineconfig import RefineConfig
+from generator.refined import Refined
 from generator.refinestage import refine_run as refine_stage
-from generator.refining import Refined
 from generator.rounds import Work, draw
 from generator.runs import open_run
 from generator.summary import Summary

@@ -6,7 +6,7 @@ machine cost nothing by the token.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from generator.config import RunConfig, find_prices
 from generator.errors import ConfigError
 from generator.families import Frozen
+from generator.mineconfig import LLM_TEACHER
 from generator.modelconfig import ModelConfig
 from generator.taxonomy import validation_problems
 from generator.yamlfile import read_yaml
@@ -69,15 +70,33 @@ def read_prices(config: RunConfig) -> Prices:
             hint="MODEL: {input: 2.5, output: 10}, below models:",
             problems=tuple(validation_problems(exc)),
         ) from exc
-    judges = config.refine.judge.graders if config.refine and config.refine.judge else ()
-    everyone = (*judges, *config.llm.everyone)
+    everyone = everyone_asked(config)
     own = {model.model: price for model in everyone if (price := _own_price(model))}
     return Prices(path, {**file.models, **own}, file.batch_discount)
 
 
-def refuse_unpriced(config: RunConfig, prices: Prices) -> None:
-    """Raise ConfigError where the run has a cap in dollars, and a model without a price."""
-    unknown = [name for name in config.llm.models if name not in prices.table]
+def judges_of(config: RunConfig) -> tuple[ModelConfig, ...]:
+    """The models that grade, for mining and for refinement."""
+    refine, mine = config.refine, config.mine
+    teacher = (config.llm,) if mine and mine.teacher_name == LLM_TEACHER else ()
+    return (*(refine.judge.graders if refine and refine.judge else ()), *teacher)
+
+
+def everyone_asked(config: RunConfig) -> tuple[ModelConfig, ...]:
+    """Every model that a run asks: its judges, then its writers."""
+    return (*judges_of(config), *config.llm.everyone)
+
+
+def refuse_unpriced(
+    config: RunConfig, prices: Prices, asked: Iterable[ModelConfig] | None = None
+) -> None:
+    """Raise ConfigError where the run has a cap in dollars, and a model without a price.
+
+    `asked` are the models that count, all of the run when None.
+    """
+    models = everyone_asked(config) if asked is None else asked
+    names = dict.fromkeys(model.model for model in models)
+    unknown = [name for name in names if name not in prices.table]
     if config.budget.max_cost_usd is None or not unknown:
         return
     raise ConfigError(

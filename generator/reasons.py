@@ -95,6 +95,7 @@ _OF_A_RECORD = {
     "negative_answers": "The negative comes as close to the query as an answer does.",
     "negative_like_positive": "The negative says what the positive says.",
     "negative_relevant": "The judge says that the negative answers the query.",
+    "not_judged": "The budget ended before the judge had graded it; a higher cap goes on.",
     "too_few_negatives": "Too few negatives are left after the others were taken out.",
     "no_positive": "No positive is left.",
     # a user's file

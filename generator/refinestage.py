@@ -19,8 +19,9 @@ from generator.progress import Watch
 from generator.recordfile import write_whole
 from generator.records import content_id
 from generator.refineconfig import RefineConfig
+from generator.refined import Refined
 from generator.refinejudge import FOLDER, OpenModel
-from generator.refining import Paths, Refined, refine
+from generator.refining import Paths, refine
 from generator.runs import RunFolder, file_hash
 from generator.search.passages import passages_file
 
@@ -44,13 +45,16 @@ def refine_run(
         run.unfinish("refine")
         watch.begin("refine", None)
         vectors = run.vectors if plan.refines_in_rounds else None
-        paths = Paths(source, kept, lost, run.path / "refined.jsonl", run.path / "refine", vectors)
+        paths = Paths(source, kept, lost, run.path / "refined.jsonl", run.path / "refine", vectors,
+            (run.journal, *run.judged),
+        )  # fmt: skip
         found = refine(
             paths, config, open_model=open_model,
             progress=lambda what, n, of: watch.status(f"{what} {n:,}/{of:,}"),
         )  # fmt: skip
         done = found.to_dict()
-        run.finish("refine", key, done)
+        if not found.stopped:
+            run.finish("refine", key, done)
     with write_whole(run.rejected, extend=True) as file, lost.open(encoding="utf-8") as lines:
         shutil.copyfileobj(lines, file)
     surplus = first_of(kept, plan, run)

@@ -126,9 +126,11 @@ def _decided(plan: Plan, work: Work, count: int) -> Summary:
 
 def _refined(plan: Plan, summary: Summary, work: Work) -> Summary:
     """And through mining and refinement, where the run has them."""
-    mine_run(work.folder, plan, work.watch)
+    mined = mine_run(work.folder, plan, work.watch)
     refined = refine_run(work.folder, plan, work.watch)
-    return _with_short(plan, replace(summary, refined=refined))
+    reasons = (found.stopped for found in (summary, mined, refined) if found is not None)
+    stopped = next(filter(None, reasons), "")
+    return _with_short(plan, replace(summary, refined=refined, stopped=stopped))
 
 
 def _with_short(plan: Plan, summary: Summary) -> Summary:

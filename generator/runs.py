@@ -22,6 +22,8 @@ from generator.errors import RunError
 from generator.recordfile import disk_error, write_whole
 from generator.yamlfile import read_yaml
 
+JUDGED = "judge.sqlite"  # in the folder where a stage works: what its judges have answered
+
 
 class Begun(NamedTuple):
     """What a stage has done already: its counts, and how many bytes of its source it has read."""
@@ -41,6 +43,11 @@ class RunFolder:
     def journal(self) -> Path:
         """Every answer, in SQLite."""
         return self.path / "journal.sqlite"
+
+    @property
+    def judged(self) -> tuple[Path, ...]:
+        """Every answer of the judges of mining and of refinement, where there is one."""
+        return self.path / "mine" / JUDGED, self.path / "refine" / JUDGED
 
     @property
     def manifest(self) -> Path:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from generator.counts import Counts
-from generator.refining import Refined
+from generator.refined import Refined
 from generator.training import Trained
 
 
