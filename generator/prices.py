@@ -37,6 +37,16 @@ class _File(Frozen):
     batch_discount: float = Field(default=0.5, ge=0, le=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A price in US dollars, low and high: of ordinary calls, and of the same through batches."""
+
+    low: float
+    high: float
+    batch_low: float
+    batch_high: float
+
+
 @dataclass(frozen=True)
 class Prices:
     """What the models of a run cost. Make it with `read_prices`."""
