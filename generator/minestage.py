@@ -6,7 +6,8 @@ import json
 import shutil
 from importlib.metadata import version
 
-from generator.mineconfig import MineConfig
+from generator.llm.budget import Budget
+from generator.mineconfig import LLM_TEACHER, MineConfig
 from generator.miners import models_key
 from generator.mining import Mined, mine
 from generator.plan import Plan
@@ -35,7 +36,7 @@ def mine_run(run: RunFolder, plan: Plan, watch: Watch) -> Mined | None:
         found = mine(
             source, mined, run.path / "negatives.jsonl", run.path / "mine", config.mine,
             llm=config.llm, vectors=run.vectors if plan.refines_in_rounds else None,
-            budget=open_budget(config, plan.prices, (run.journal, *run.judged)),
+            budget=_budget(run, plan) if config.mine.teacher_name == LLM_TEACHER else None,
             progress=lambda what, n, of: watch.status(f"{what} {n:,}/{of:,}"),
         )  # fmt: skip
         done = found.to_dict()
@@ -44,6 +45,10 @@ def mine_run(run: RunFolder, plan: Plan, watch: Watch) -> Mined | None:
     with write_whole(run.records) as kept, mined.open(encoding="utf-8") as lines:
         shutil.copyfileobj(lines, kept)
     return Mined.from_dict(done)
+
+
+def _budget(run: RunFolder, plan: Plan) -> Budget:
+    return open_budget(plan.config, plan.prices, (run.journal, *run.judged))
 
 
 def mine_key(config: MineConfig) -> str:

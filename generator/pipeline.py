@@ -124,12 +124,12 @@ def refine_run(config: RunConfig, *, watch: Watch | None = None) -> Refined:
         folder.require_stage("dedupe")
         folder.write_manifest(manifest(plan))
         stages.decide(plan, folder, watch or Silent())
-        mine_stage(folder, plan, watch or Silent())
+        mined = mine_stage(folder, plan, watch or Silent())
         refined = refine_stage(folder, plan, watch or Silent())
         if refined is None:
             raise InputError(f"{folder.path}: kept no record to refine", hint="raise count: -n")
         describe(plan, folder, folder.drawn())
-        return refined
+        return replace(refined, stopped=refined.stopped or (mined.stopped if mined else ""))
 
 
 def filter_file(source: Path, output: Path, config: RunConfig) -> Counts:

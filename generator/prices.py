@@ -112,7 +112,7 @@ def refuse_unpriced(
     raise ConfigError(
         f"a cap on cost needs prices: {', '.join(unknown)} has none in {prices.path}",
         hint="--set llm.input_usd_per_million=… --set llm.output_usd_per_million=…"
-        "   (or a line in your own prices.yaml, or --max-tokens)",
+        "   (of a judge refine.judge.…; or a line in your own prices.yaml, or --max-tokens)",
     )
 
 

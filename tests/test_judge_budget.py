@@ -38,6 +38,8 @@ def judged(server: MockServer, small: Small, folder: Path, **keys: object) -> Pa
 
 def spent_on_judges(folder: Path, name: str = "refine") -> list[float]:
     """The price of every grade of a run, in dollars."""
+    if not (folder / name / "judge.sqlite").is_file():
+        return []
     db = sqlite3.connect(folder / name / "judge.sqlite")
     rows = db.execute("SELECT prompt_tokens, completion_tokens FROM answers").fetchall()
     db.close()
@@ -135,6 +137,27 @@ def test_a_stage_alone_keeps_to_the_cap_too(
     assert (alone.code, "--max-cost 10" in alone.err) == (1, True)
     assert shlex.join(command_of(alone)).startswith(f"refine {run}")
     assert rejected(tmp_path / "out")["not_judged"] > 0
+
+
+def test_a_cap_in_the_middle_of_rounds_changes_nothing_in_the_end(
+    small_taxonomy: Small, tmp_path: Path, mock_server: StartServer, trine: Trine
+) -> None:
+    """`keep` is reached in rounds of writing and judging, under one cap after the other."""
+    server, keys = mock_server("--latency", "0"), {"keep": 12, "count": 200}
+    whole = judged(server, small_taxonomy, tmp_path / "whole", **keys)
+    ended = tmp_path / "whole" / "run"
+    assert trine("run", "-c", whole, "-q").code == 0
+    assert len(json.loads((ended / "stages" / "rounds.json").read_text())["rounds"]) > 1
+    path, run = judged(server, small_taxonomy, tmp_path, **keys), tmp_path / "run"
+    total = sum(prices_paid(ended)) + sum(spent_on_judges(ended))
+    for share in (0.2, 0.5, 0.8):
+        stopped = trine("run", "-c", path, "--max-cost", f"{share * total:.2f}", "-q")
+        assert (stopped.code, "stopped: spent $" in stopped.err) == (1, True)
+        assert json.loads((run / "stats.json").read_text())["unaccounted"] == 0
+        assert sum(prices_paid(run)) + sum(spent_on_judges(run)) <= share * total
+    assert trine("run", "-c", path, "-q").code == 0
+    for name in ("records.jsonl", "rejected.jsonl", "stats.json"):
+        assert (run / name).read_bytes() == (ended / name).read_bytes()
 
 
 def test_a_teacher_that_is_a_model_is_under_the_cap(
