@@ -105,6 +105,7 @@ def _how(stats: Mapping[str, Any], facts: RunFacts) -> str:
         _table(("Template", "Hash"), ((path, f"`{h}`") for path, h in facts.templates.items())),
         _table(("Usage", "Value"), ((_words(name), _number(v)) for name, v in usage.items())),
         _models_table(stats.get("models", {})),
+        _judges_table(stats.get("judges", {})),
     ]
     return "## How it was made\n\n" + "\n".join(lines).strip()
 
@@ -121,6 +122,16 @@ def _models_table(models: Mapping[str, Mapping[str, Any]]) -> str:
         for model, row in models.items()
     )
     return _table(head, rows)
+
+
+def _judges_table(judges: Mapping[str, Mapping[str, Any]]) -> str:
+    """What was asked of the models that graded; the usage of the run holds it too."""
+    names = ("requests", "tokens_per_record", "cost_usd", "cost_usd_per_1000_records")
+    rows = (
+        (f"`{_public(model)}`", *(_number(row[n]) if n in row else "" for n in names))
+        for model, row in judges.items()
+    )
+    return _table(("Judge", *map(_words, names)), rows)
 
 
 def _yield_table(stats: Mapping[str, Any]) -> str:

@@ -108,7 +108,7 @@ class RunConfig(Frozen):
         """The stages that decide, one after the other, which draws give a record of the run."""
         later = {
             "contamination": self.contamination is not None,
-            "quota": bool(self.caps) or self.keep_shares is not None,
+            "quota": bool(self.caps) or bool(self.keep_shares and self.refine is None),
         }
         return ("generate", "filter", "dedupe", *(name for name, is_on in later.items() if is_on))
 

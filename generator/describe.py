@@ -6,7 +6,7 @@ Replaces `stats.json` and `dataset/`. Reads the run's files alone: no model, no 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -28,7 +28,7 @@ from generator.plan import Plan
 from generator.recordfile import read_lines, write_whole
 from generator.records import Record, Rejected, content_id
 from generator.runs import RunFolder, file_hash
-from generator.spending import Spent, spent_by_model
+from generator.spending import Spent, spent_by_model, spent_in
 from generator.statistics import statistics
 
 
@@ -38,12 +38,14 @@ def describe(plan: Plan, run: RunFolder, drawn: int) -> Mapping[str, Any]:
     Nothing is written again when neither the records nor the configuration has changed. A run
     that kept no record has statistics and no data set.
     """
+    judged = judge_usage(plan, run)
     key = content_id(
         file_hash(run.records),
         file_hash(run.rejected),
         plan.config.model_dump_json(exclude={"output", "train", "searches"}),
         repr(plan.prices.table),
         file_hash(matches_file(run)) if matches_file(run).is_file() else "",
+        repr(judged),
         version("trine"),
     )
     if run.finished("describe", key) is not None and run.stats.is_file():
@@ -54,8 +56,9 @@ def describe(plan: Plan, run: RunFolder, drawn: int) -> Mapping[str, Any]:
     stats = statistics(
         read_lines(Record, run.records),
         read_lines(Rejected, run.rejected),
-        total(spent, priced=all(model in plan.prices.table for model in spent)),
+        total((spent, judged), priced=plan.prices.table),
         model_usage=spent,
+        judge_usage=judged,
         asked=asked,
         drawn=drawn,
         diversity=diversity_of(plan),
@@ -140,6 +143,11 @@ def usage(plan: Plan, run: RunFolder) -> dict[str, dict[str, float]]:
     return {model: _row(row) for model, row in spent.items()}
 
 
+def judge_usage(plan: Plan, run: RunFolder) -> dict[str, dict[str, float]]:
+    """The same of the judges of mining and of refinement."""
+    return {model: _row(row) for model, row in spent_in(run.judged, plan.prices).items()}
+
+
 def _row(spent: Spent) -> dict[str, float]:
     counts = asdict(spent)
     cost = counts.pop("cost_usd")
@@ -148,11 +156,14 @@ def _row(spent: Spent) -> dict[str, float]:
     return row | ({"cost_usd": round(cost, 6)} if cost else {})
 
 
-def total(rows: Mapping[str, Mapping[str, float]], *, priced: bool) -> dict[str, float]:
-    """The sum over models; without a cost where some model's price is not known."""
-    names = dict.fromkeys(name for row in rows.values() for name in row)
-    found = {name: sum(row.get(name, 0) for row in rows.values()) for name in names}
-    if not priced:
+def total(
+    usages: Sequence[Mapping[str, Mapping[str, float]]], *, priced: Container[str]
+) -> dict[str, float]:
+    """The sum over models; without a cost where one of them is not `priced`."""
+    rows = [row for usage in usages for row in usage.values()]
+    names = dict.fromkeys(name for row in rows for name in row)
+    found = {name: sum(row.get(name, 0) for row in rows) for name in names}
+    if not all(model in priced for usage in usages for model in usage):
         found.pop("cost_usd", None)
     return found
 

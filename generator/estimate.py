@@ -15,23 +15,16 @@ from dataclasses import dataclass
 from itertools import islice
 
 from generator import sampling, writing
+from generator.judgeguess import Judging, Size, guess
 from generator.plan import Plan
+from generator.prices import Money
 from generator.records import Completion, Draw, Prompt, Task
+from generator.text import guessed_tokens
 
 SAMPLE = 200
 _NUMBER_OF_WORDS = re.compile(r"(\d+) words")
 _FILLER = "x" * 400
 _WORDS_A_TASK = 15
-
-
-@dataclass(frozen=True, slots=True)
-class Money:
-    """A price in US dollars, low and high: of ordinary calls, and of the same through batches."""
-
-    low: float
-    high: float
-    batch_low: float
-    batch_high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +40,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Calls, tokens and price of a run; the price is None where one of its models has none."""
+    """Calls, tokens and price of a run; the price is None where one of its models has none.
+
+    Calls and tokens are the writers', `judges` holds those of the judges; the price is of both.
+    """
 
     draws: int
     calls: int
@@ -58,6 +54,13 @@ class Estimate:
     usd: Money | None
     by_family: dict[str, int]
     by_model: dict[str, Share]
+    judges: dict[str, Judging]
+
+    @property
+    def most_tokens(self) -> int:
+        """All tokens in and out, the judges' too, at the high end."""
+        judged = sum(j.input_tokens_high + j.output_tokens_high for j in self.judges.values())
+        return self.input_tokens + self.output_tokens_high + judged
 
 
 def estimate(plan: Plan) -> Estimate:
@@ -76,9 +79,12 @@ def estimate(plan: Plan) -> Estimate:
         chance = sampling.uniform("estimate", quota.name, language, f"{passage}{index}")
         if chance * plan.config.count < SAMPLE:
             sample.append(sampling.slot_draw(slot, plan.config.seed))
-    asked = [prompt for draw in sample for prompt in _prompts(plan, draw)]
+    prompts = [(draw, _prompts(plan, draw)) for draw in sample]
+    asked = [prompt for _, own in prompts for prompt in own]
     tasks = list(_brainstorms(plan, sample))
     shares = _shares(plan, ((asked, writing_calls), (tasks, brainstorm_calls)))
+    scale = plan.config.count / max(len(sample), 1)
+    judges = guess(plan, (_size(draw, own) for draw, own in prompts), scale)
     return Estimate(
         draws=plan.config.count,
         calls=writing_calls + brainstorm_calls,
@@ -86,9 +92,10 @@ def estimate(plan: Plan) -> Estimate:
         input_tokens=sum(share.input_tokens for share in shares.values()),
         output_tokens_low=sum(share.output_tokens_low for share in shares.values()),
         output_tokens_high=sum(share.output_tokens_high for share in shares.values()),
-        usd=_sum([share.usd for share in shares.values()]),
+        usd=_sum([*(s.usd for s in shares.values()), *(j.usd for j in judges.values())]),
         by_family=dict(families),
         by_model=shares,
+        judges=judges,
     )
 
 
@@ -150,8 +157,14 @@ def _prompts(plan: Plan, draw: Draw) -> list[Prompt]:
         return prompts
 
 
+def _size(draw: Draw, prompts: list[Prompt]) -> Size:
+    """How much the draw's record may hold: what is written of it."""
+    written = [_output_tokens(prompt) for prompt in prompts]
+    return Size(draw, sum(low for low, _ in written), sum(high for _, high in written))
+
+
 def _input_tokens(prompt: Prompt) -> int:
-    return sum(_tokens(message.content) for message in prompt.messages) + 8
+    return sum(guessed_tokens(message.content) for message in prompt.messages) + 8
 
 
 def _output_tokens(prompt: Prompt) -> tuple[int, int]:
@@ -169,8 +182,3 @@ def _output_tokens(prompt: Prompt) -> tuple[int, int]:
     words = max(asked, default=40)
     low = min(limit, round(words * 1.3) + 20)
     return low, min(limit, max(low, round(words * 2.5 * max(fields - 1, 1))))
-
-
-def _tokens(text: str) -> int:
-    latin = sum(1 for character in text if ord(character) < 0x250)
-    return latin // 4 + (len(text) - latin) // 2

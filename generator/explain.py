@@ -87,8 +87,9 @@ class Explainer:
     def _passed(self, item: Item, record: Record | None) -> Iterator[str]:
         """What was looked at before the stage that dropped it, all where none did."""
         config = self._plan.config
-        later = {"mine": config.mine, "refine": config.refine}
-        stages = (*config.verdicts[1:], *(name for name, section in later.items() if section))
+        later = {"mine": config.mine is not None, "refine": config.refine is not None}
+        later["keep"] = later["refine"] and config.keep is not None
+        stages = (*config.verdicts[1:], *(name for name, is_on in later.items() if is_on))
         for stage in stages if record else ():
             if isinstance(item, Rejected) and item.stage == stage:
                 return
@@ -106,7 +107,8 @@ class Explainer:
             yield f"comparison with {names}" + ("" if config.contamination.remove else " (report)")
         elif stage == "quota":
             caps = [f"{name} {most}" for name, most in config.caps.items()]
-            yield f"caps and shares ({', '.join([*caps, *filter(None, [config.keep_shares])])})"
+            shares = None if config.refine else config.keep_shares
+            yield f"caps and shares ({', '.join([*caps, *filter(None, [shares])])})"
         else:
             yield STAGES.get(stage, stage)
 

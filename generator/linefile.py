@@ -56,5 +56,7 @@ class LineFile(Generic[T]):
         self.count += len(found)
 
     def __iter__(self) -> Iterator[T]:
+        if not self.count:
+            return
         with self.path.open("rb") as file:
             yield from map(self._parse, file)

@@ -14,7 +14,7 @@ from generator.encoders.vectors import JoinedVectors, VectorFile, embed_to_disk
 from generator.linefile import LineFile
 from generator.mine.exclude import Exclusions, NearPositive
 from generator.miners import embed_queries
-from generator.models import fingerprint, open_encoder
+from generator.models import fingerprint, open_encoder, remembered
 from generator.recordfile import RecordFile
 from generator.records import Record, content_id
 from generator.refine.measures import Background, Floats, Measures
@@ -158,26 +158,33 @@ class _Asked:
 
 
 def open_measurer(
-    config: RefineConfig, pool: Pool, keys: tuple[str, str], work: Path, tell: Progress
-) -> Measurer:
-    """Open the encoder, encode the pool. `keys` stand for corpus and records. Raises UserError."""
+    config: RefineConfig, pool: Pool, keys: tuple[str, str], work: Path, tell: Progress,
+    vectors: Path | None = None,
+) -> Measurer:  # fmt: skip
+    """Open the encoder, encode the pool. `keys` stand for corpus and records. Raises UserError.
+
+    `vectors`: where what the records hold is remembered by text, whatever the others are.
+    """
     assert config.encoder is not None  # noqa: S101 - who measures has one
     prompts = Prompts(config.query_prompt, config.document_prompt)
-    encoder = open_encoder(config.encoder, prompts=prompts, base_url=config.base_url)
+    bare = open_encoder(config.encoder, prompts=prompts, base_url=config.base_url)
+    asked = (config.query_prompt, config.document_prompt, config.base_url)
+    encoder = remembered(bare, vectors, config.encoder, *asked)
     corpus_key, records_key = keys
     model = encoder_key(config)
 
-    def embedded(texts: PoolPart, name: str, key: str) -> VectorFile:
+    def embedded(by: Encoder, texts: PoolPart, name: str, key: str) -> VectorFile:
         return embed_to_disk(
-            encoder, texts, work / name, key=content_id(key, model), precision=config.precision,
+            by, texts, work / name, key=content_id(key, model), precision=config.precision,
             progress=tell,
         )  # fmt: skip
 
     searchable = pool.searchable
-    corpus = embedded(pool.part(0, searchable), "vectors", corpus_key)
+    by = bare if config.corpus else encoder  # a corpus does not change from one time to another
+    corpus = embedded(by, pool.part(0, searchable), "vectors", corpus_key)
     # Apart from the corpus, which need not be encoded again for new records.
     own = content_id(corpus_key, records_key)
-    rest = embedded(pool.part(searchable, len(pool)), "own-vectors", own)
+    rest = embedded(encoder, pool.part(searchable, len(pool)), "own-vectors", own)
     step = max(1, searchable // BACKGROUND)
     measuring = config.model_dump_json(include=set(config.measuring))
     return Measurer(

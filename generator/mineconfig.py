@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from generator.families import Frozen
 
+LLM_TEACHER = "llm"  # the teacher that is the run's language model
 SourceName = Literal["random", "bm25", "dense", "hybrid"]
 
 

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from generator.encoders import Encoder, Prompts, embed
 from generator.encoders.partial import PartialVectors
+from generator.encoders.remembered import RememberedEncoder
 from generator.encoders.trained import TrainedEncoder
 from generator.encoders.vectors import JoinedVectors, VectorFile, embed_to_disk
 from generator.errors import ConfigError
+from generator.llm.budget import Budget
 from generator.mine.sources import (
     Asked,
     BM25Source,
@@ -24,14 +26,14 @@ from generator.mine.sources import (
     Source,
 )
 from generator.mine.teachers import EncoderTeacher, PairTeacher, Places, Scores, Teacher
-from generator.mineconfig import MineConfig
+from generator.mineconfig import LLM_TEACHER, MineConfig
 from generator.modelconfig import ModelConfig
-from generator.models import fingerprint, open_encoder
+from generator.models import fingerprint, open_encoder, remembered
 from generator.records import Record, content_id
+from generator.runs import JUDGED
 from generator.search.pool import Pool, PoolPart
 
 CROSS_ENCODER = "cross-encoder:"
-LLM_JUDGE = "llm"
 _SEARCH_KEYS = {"rank_max", "source", "language", "seed", "precision", "ann", "use_task"}
 
 Progress = Callable[[str, int, int], None]
@@ -82,14 +84,17 @@ def make_miner(
     work: Path,
     llm: ModelConfig | None,
     progress: Progress,
+    vectors: Path | None = None,
+    budget: Budget | None = None,
 ) -> Miner:
     """Open what the configuration names, and encode what must be. Raises UserError.
 
-    `keys` stand for the corpus and for the records.
+    `keys` stand for the corpus and for the records. `vectors`: where what the records hold is
+    remembered by text, whatever the others are. `budget` counts what an LLM is asked.
     """
-    opener = _Opener(config, pool, keys, work, progress)
+    opener = _Opener(config, pool, keys, work, progress, vectors)
     source = opener.source()
-    teacher = opener.teacher(llm)
+    teacher = opener.teacher(llm, budget)
     return Miner(config, source, teacher, opener.inputs(), opener.embed_queries())
 
 
@@ -102,8 +107,10 @@ def models_key(config: MineConfig) -> str:
 
 class _Opener:
     def __init__(
-        self, config: MineConfig, pool: Pool, keys: tuple[str, str], work: Path, progress: Progress
-    ) -> None:
+        self, config: MineConfig, pool: Pool, keys: tuple[str, str], work: Path, progress: Progress,
+        remembered_in: Path | None,
+    ) -> None:  # fmt: skip
+        self._remembered_in = remembered_in
         self._config, self._pool = config, pool
         self._key, self._records = keys
         self._work, self._progress = work, progress
@@ -130,9 +137,11 @@ class _Opener:
 
     def _dense(self) -> DenseSource:
         assert self._config.encoder is not None  # noqa: S101 - MineConfig holds to it
-        encoder = self._open(self._config.encoder)
+        bare = self._open(self._config.encoder)
+        encoder = self._remembered(bare, self._config.encoder)
         searchable, total = self._pool.searchable, len(self._pool)
-        corpus = self._embedded(encoder, self._pool.part(0, searchable), "vectors", self._key)
+        by = bare if self._config.corpus else encoder  # a corpus does not change
+        corpus = self._embedded(by, self._pool.part(0, searchable), "vectors", self._key)
         # Apart from the corpus, which need not be encoded again for new records.
         own = content_id(self._key, self._records)
         rest = self._embedded(encoder, self._pool.part(searchable, total), "own-vectors", own)
@@ -154,12 +163,12 @@ class _Opener:
             return None
         return partial(embed_queries, self._encoder, self._config.use_task, progress=self._progress)
 
-    def teacher(self, llm: ModelConfig | None) -> Teacher | None:
+    def teacher(self, llm: ModelConfig | None, budget: Budget | None) -> Teacher | None:
         name = self._config.teacher_name
         if name is None:
             return None
-        if name == LLM_JUDGE:
-            return self._judge(llm)
+        if name == LLM_TEACHER:
+            return self._judge(llm, budget)
         if name.startswith(CROSS_ENCODER):
             from generator.encoders.cross import CrossEncoder  # noqa: PLC0415 - loads torch
 
@@ -171,7 +180,7 @@ class _Opener:
         if name == self._config.encoder and self._encoder and self._vectors:
             encoder, vectors = self._encoder, self._vectors
             return EncoderTeacher(encoder.name, vectors, _own_vectors)
-        encoder = self._open(name)
+        encoder = self._remembered(self._open(name), name)
         key = content_id(
             self._key, self._records, fingerprint(name), str(self._config.document_prompt)
         )
@@ -181,18 +190,23 @@ class _Opener:
         ask = partial(embed_queries, encoder, self._config.use_task)
         return EncoderTeacher(encoder.name, partly, lambda asked: ask(asked.records))
 
-    def _judge(self, llm: ModelConfig | None) -> Teacher:
+    def _judge(self, llm: ModelConfig | None, budget: Budget | None) -> Teacher:
         from generator.judging import Judge  # noqa: PLC0415 - loads the back ends
         from generator.llm.backends import open_llm  # noqa: PLC0415 - as above
 
         if llm is None:
             raise ConfigError("no LLM to judge with", hint="--set llm.model=…, llm.backend=…")
-        judge = Judge(llm, partial(open_llm, llm), self._work / "judge.sqlite")
+        judge = Judge(llm, partial(open_llm, llm), self._work / JUDGED, budget)
         return PairTeacher(judge.name, self._pool, judge.score_pairs)
 
     def _open(self, name: str) -> Encoder:
         prompts = Prompts(self._config.query_prompt, self._config.document_prompt)
         return open_encoder(name, prompts=prompts, base_url=self._config.base_url)
+
+    def _remembered(self, encoder: Encoder, name: str) -> Encoder:
+        config = self._config
+        asked = (config.query_prompt, config.document_prompt, config.base_url)
+        return remembered(encoder, self._remembered_in, name, *asked)
 
 
 def _own_vectors(asked: Asked) -> NDArray[np.float32]:
@@ -205,7 +219,8 @@ def embed_queries(
     progress: Progress | None = None,
 ) -> NDArray[np.float32]:  # fmt: skip
     """The queries' vectors, each under its own record's instruction where that is wanted."""
-    wanted = isinstance(encoder, TrainedEncoder) if use_task is None else use_task
+    inner = encoder.inner if isinstance(encoder, RememberedEncoder) else encoder
+    wanted = isinstance(inner, TrainedEncoder) if use_task is None else use_task
     tasks = [record.task if wanted else None for record in records]
     found: NDArray[np.float32] | None = None
     for task in dict.fromkeys(tasks):

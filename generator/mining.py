@@ -14,13 +14,14 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from generator.errors import InputError
+from generator.errors import BudgetReached, InputError
+from generator.llm.budget import Budget
 from generator.mine.apply import applied, decisions_line, written
 from generator.mine.candidates import CandidateFile, Candidates
 from generator.mine.decide import NEGATIVE, decide
@@ -43,11 +44,15 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class Mined:
-    """What mining did: decisions by name, and how many records got how many negatives."""
+    """What mining did: decisions by name, and how many records got how many negatives.
+
+    `stopped` says why not all were mined for (the budget), if so: the others are as they were.
+    """
 
     records: int = 0
     texts: int = 0
     wanted: int = 0
+    stopped: str = ""
     source: str = ""
     teacher: str = ""
     decisions: Counter[str] = field(default_factory=Counter)
@@ -79,6 +84,7 @@ def mine_file(
     *,
     llm: ModelConfig | None = None,
     progress: Progress | None = None,
+    budget: Budget | None = None,
 ) -> Mined:
     """Mine for the records of a JSONL file: `records.jsonl`, `negatives.jsonl`, `mining.json`.
 
@@ -86,7 +92,7 @@ def mine_file(
     """
     return mine(
         source, output / "records.jsonl", output / "negatives.jsonl", output / "mine", config,
-        llm=llm, progress=progress,
+        llm=llm, progress=progress, budget=budget,
     )  # fmt: skip
 
 
@@ -99,8 +105,14 @@ def mine(
     *,
     llm: ModelConfig | None = None,
     progress: Progress | None = None,
+    vectors: Path | None = None,
+    budget: Budget | None = None,
 ) -> Mined:
-    """The same with every path given; `mining.json` lies beside `negatives`."""
+    """The same with every path given; `mining.json` lies beside `negatives`.
+
+    `vectors`: a folder that remembers what is encoded of the records, by text. `budget` counts what
+    an LLM is asked as teacher.
+    """
     tell = progress or _nothing
     records = RecordFile(source)
     try:
@@ -109,12 +121,16 @@ def mine(
         pool, corpus_key = record_pool(records, source, config.corpus, work / "pool")
         with closing(pool):
             keys = (corpus_key, file_hash(source))
-            miner = make_miner(config, pool, keys, work, llm, tell)
+            miner = make_miner(config, pool, keys, work, llm, tell, vectors, budget)
             answered = answers(records)
             found = CandidateFile(work, miner.key())
-            _search(records, found, miner, pool, answered, config, tell)
+            stopped = ""
+            try:
+                _search(records, found, miner, pool, answered, config, tell)
+            except BudgetReached as exc:
+                stopped = str(exc)
             summary = Mined(
-                len(records), pool.searchable, config.negatives, config.source_name,
+                len(records), pool.searchable, config.negatives, stopped, config.source_name,
                 miner.teacher_name,
             )  # fmt: skip
             _decide(records, found, pool, answered, config, summary, kept, negatives)
@@ -172,7 +188,11 @@ def _decide(
 ) -> None:  # fmt: skip
     """Write the records with their negatives, and every decision; always from the file's scores."""
     with write_whole(kept) as out, write_whole(negatives) as log:
-        for record, candidates in zip(records, islice(found, len(records)), strict=True):
+        for record, candidates in zip_longest(records, islice(found, len(records))):
+            if candidates is None:
+                out.write(to_json(record) + "\n")
+                summary.negatives[0] += 1
+                continue
             decided = decide(record, candidates, pool, answered, config)
             teacher = summary.teacher
             out.write(to_json(applied(record, candidates, decided, pool, config, teacher)) + "\n")

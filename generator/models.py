@@ -7,8 +7,10 @@ from pathlib import Path
 
 from generator.config import api_key
 from generator.encoders import Encoder, Prompts, load
+from generator.encoders.remembered import RememberedEncoder
 from generator.encoders.trained import TrainedEncoder
 from generator.errors import MissingExtra
+from generator.records import content_id
 
 TRAINED_MARK = "trine.json"  # lies in a folder that `trine train` exported
 
@@ -23,6 +25,16 @@ def open_encoder(
     if Path(name, TRAINED_MARK).is_file():
         return _trained(Path(name), prompts or Prompts())
     return load(name, prompts=prompts, base_url=base_url, api_key=api_key())
+
+
+def remembered(encoder: Encoder, folder: Path | None, name: str, *asked: object) -> Encoder:
+    """The encoder with its vectors by text kept in `folder`, or itself where that is None.
+
+    `name` is the model's, and `asked` all that changes how it is asked.
+    """
+    if folder is None:
+        return encoder
+    return RememberedEncoder(encoder, folder / content_id(fingerprint(name), *map(str, asked)))
 
 
 def fingerprint(name: str) -> str:

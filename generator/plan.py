@@ -51,6 +51,11 @@ class Plan:
     rounds: sampling.Rounds = ()
     rounds_key: str = ""
 
+    @property
+    def refines_in_rounds(self) -> bool:
+        """Whether records that refinement drops are made up for (`rounds.py`)."""
+        return self.config.keep is not None and self.config.refine is not None
+
     def slots(self) -> Iterator[sampling.Slot]:
         """The run's order: without end, or the `rounds` of a run that keeps shares."""
         by = self.config.keep_shares if self.rounds else None

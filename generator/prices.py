@@ -6,7 +6,7 @@ machine cost nothing by the token.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from generator.config import RunConfig, find_prices
 from generator.errors import ConfigError
 from generator.families import Frozen
+from generator.mineconfig import LLM_TEACHER
 from generator.modelconfig import ModelConfig
 from generator.taxonomy import validation_problems
 from generator.yamlfile import read_yaml
@@ -34,6 +35,16 @@ class Price(Frozen):
 class _File(Frozen):
     models: Mapping[str, Price] = {}
     batch_discount: float = Field(default=0.5, ge=0, le=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A price in US dollars, low and high: of ordinary calls, and of the same through batches."""
+
+    low: float
+    high: float
+    batch_low: float
+    batch_high: float
 
 
 @dataclass(frozen=True)
@@ -69,21 +80,39 @@ def read_prices(config: RunConfig) -> Prices:
             hint="MODEL: {input: 2.5, output: 10}, below models:",
             problems=tuple(validation_problems(exc)),
         ) from exc
-    judges = config.refine.judge.graders if config.refine and config.refine.judge else ()
-    everyone = (*judges, *config.llm.everyone)
+    everyone = everyone_asked(config)
     own = {model.model: price for model in everyone if (price := _own_price(model))}
     return Prices(path, {**file.models, **own}, file.batch_discount)
 
 
-def refuse_unpriced(config: RunConfig, prices: Prices) -> None:
-    """Raise ConfigError where the run has a cap in dollars, and a model without a price."""
-    unknown = [name for name in config.llm.models if name not in prices.table]
+def judges_of(config: RunConfig) -> tuple[ModelConfig, ...]:
+    """The models that grade, for mining and for refinement."""
+    refine, mine = config.refine, config.mine
+    teacher = (config.llm,) if mine and mine.teacher_name == LLM_TEACHER else ()
+    return (*(refine.judge.graders if refine and refine.judge else ()), *teacher)
+
+
+def everyone_asked(config: RunConfig) -> tuple[ModelConfig, ...]:
+    """Every model that a run asks: its judges, then its writers."""
+    return (*judges_of(config), *config.llm.everyone)
+
+
+def refuse_unpriced(
+    config: RunConfig, prices: Prices, asked: Iterable[ModelConfig] | None = None
+) -> None:
+    """Raise ConfigError where the run has a cap in dollars, and a model without a price.
+
+    `asked` are the models that count, all of the run when None.
+    """
+    models = everyone_asked(config) if asked is None else asked
+    names = dict.fromkeys(model.model for model in models)
+    unknown = [name for name in names if name not in prices.table]
     if config.budget.max_cost_usd is None or not unknown:
         return
     raise ConfigError(
         f"a cap on cost needs prices: {', '.join(unknown)} has none in {prices.path}",
         hint="--set llm.input_usd_per_million=… --set llm.output_usd_per_million=…"
-        "   (or a line in your own prices.yaml, or --max-tokens)",
+        "   (of a judge refine.judge.…; or a line in your own prices.yaml, or --max-tokens)",
     )
 
 

@@ -16,6 +16,7 @@ from importlib.metadata import version
 from generator.counts import Counts
 from generator.drawn import DrawnValues
 from generator.errors import ConfigError
+from generator.families import ShareBy
 from generator.plan import Plan
 from generator.progress import Watch
 from generator.recordfile import read_lines
@@ -32,7 +33,8 @@ _FIELDS = ("task", "family", "language")
 def quota_key(plan: Plan) -> str:
     """A hash of the caps and of the shares."""
     config = plan.config
-    parts = (dict(config.caps), config.keep_shares, targets(plan) if config.keep_shares else {})
+    by = _shares(plan)
+    parts = (dict(config.caps), by, targets(plan) if by else {})
     return content_id(json.dumps(parts, sort_keys=True), version("trine"))
 
 
@@ -61,11 +63,16 @@ def share_out(plan: Plan, run: RunFolder, watch: Watch) -> Counts:
     return counts
 
 
+def _shares(plan: Plan) -> ShareBy | None:
+    """The shares that this stage holds to: what refinement leaves is shared out behind it."""
+    return None if plan.config.refine else plan.config.keep_shares
+
+
 class _Quotas:
     """How many of each kind are kept so far."""
 
     def __init__(self, plan: Plan) -> None:
-        self._caps, self._by = plan.config.caps, plan.config.keep_shares
+        self._caps, self._by = plan.config.caps, _shares(plan)
         self._targets = targets(plan) if self._by else {}
         self._drawn = DrawnValues(plan)
         self._kept: Counter[tuple[str, str]] = Counter()

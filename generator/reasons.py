@@ -84,6 +84,7 @@ _OF_A_RECORD = {
     # quota
     "over_cap": "As many records of this value were kept before as the cap allows.",
     "over_share": "Its family or language has its share of what the run keeps already.",
+    "over_keep": "As many records as the run is to keep come before it.",
     # refine
     "positive_not_found": "The query does not find its positive among the texts of the run.",
     "positive_far_behind": "Other texts come far closer to the query than its positive does.",
@@ -94,6 +95,7 @@ _OF_A_RECORD = {
     "negative_answers": "The negative comes as close to the query as an answer does.",
     "negative_like_positive": "The negative says what the positive says.",
     "negative_relevant": "The judge says that the negative answers the query.",
+    "not_judged": "The budget ended before the judge had graded it; a higher cap goes on.",
     "too_few_negatives": "Too few negatives are left after the others were taken out.",
     "no_positive": "No positive is left.",
     # a user's file
@@ -115,6 +117,7 @@ STAGES = {
     "quota": "caps and shares",
     "mine": "mining negatives",
     "refine": "refinement",
+    "keep": "the number of records to keep",
 }
 
 

@@ -15,10 +15,11 @@ from typing import NamedTuple, Self
 
 from generator.config import packaged_data
 from generator.encoders import Progress
-from generator.errors import RequestFailed
+from generator.errors import BudgetReached, RequestFailed
 from generator.families import Language
 from generator.llm.backends import open_llm
 from generator.llm.base import LLM
+from generator.llm.budget import Budget, Metered
 from generator.llm.journal import Journal
 from generator.llm.pool import Pool, each
 from generator.llm.writers import Writers
@@ -94,12 +95,17 @@ def _numbered(texts: Sequence[str]) -> str:
 
 
 class Judges:
-    """The judges of a configuration over one journal; a context manager."""
+    """The judges of a configuration over one journal; a context manager.
+
+    `stopped` says why not all texts were graded (the budget), if so.
+    """
 
     def __init__(
         self, config: JudgeConfig, templates: Templates, journal: Path,
-        open_model: OpenModel | None = None,
+        open_model: OpenModel | None = None, budget: Budget | None = None,
     ) -> None:  # fmt: skip
+        self._budget = budget or Budget(lambda *_: None)
+        self.stopped = ""
         self._config, self._templates, self._path = config, templates, journal
         self._open = open_model or _open_all
         journal.parent.mkdir(parents=True, exist_ok=True)
@@ -117,11 +123,14 @@ class Judges:
         self.journal.__exit__(None, None, None)
 
     def ask(self, items: Iterable[Asked], total: int, tell: Progress) -> None:
-        """Have all texts graded; what the journal has answered is not sent. Raises LLMError."""
+        """Have all texts graded; what the journal has answered is not sent. Raises LLMError.
+
+        Where the next request might go over the budget it ends, and says so in `stopped`.
+        """
         asyncio.run(self._ask(items, total, tell))
 
     async def _ask(self, items: Iterable[Asked], total: int, tell: Progress) -> None:
-        llm = self._open(self._config, self._path.parent)
+        llm = Metered(self._open(self._config, self._path.parent), self._budget)
         pool, done = Pool(llm, self.journal), 0
 
         async def one(item: Asked) -> None:
@@ -132,16 +141,23 @@ class Judges:
 
         try:
             await each(items, one, limit=pool.concurrency)
+        except BudgetReached as exc:
+            self.stopped = str(exc)
         finally:
             await llm.aclose()
 
-    def grades(self, item: Asked) -> list[Grade]:
-        """The grades of a record's texts, from the journal alone."""
+    def grades(self, item: Asked) -> list[Grade] | None:
+        """The grades of a record's texts, from the journal alone; None where it was stopped."""
         asking = graded(self._known, self._templates, self._config, item.record, item.texts)
-        return _finished(asking)
+        try:
+            return _finished(asking)
+        except BudgetReached:
+            return None
 
     async def _known(self, prompt: Prompt) -> Completion:
         found = self.journal.get(prompt.key)
+        if found is None and self.stopped and self.journal.last_error(prompt.key) is None:
+            raise BudgetReached(self.stopped)
         if found is None:
             raise RequestFailed("not_asked", prompt.draw)
         return found

@@ -10,10 +10,9 @@ thresholds alone, nothing is encoded and no grade is asked for again.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,62 +23,37 @@ from generator.errors import InputError
 from generator.linefile import LineFile
 from generator.measuring import Measurer, open_measurer
 from generator.mine.exclude import answers
-from generator.prices import read_prices
+from generator.prices import Prices, read_prices, refuse_unpriced
 from generator.recordfile import RecordFile, write_whole
 from generator.recordpool import record_pool
 from generator.records import Record, to_json
 from generator.refine.agreement import Agreement
 from generator.refine.apply import Signed, applied, decisions_line, rejected
 from generator.refine.checks import FINE, Findings, check
-from generator.refine.decide import Decided, Grades, Question, decide, question
+from generator.refine.decide import KEPT, Decided, Decision, Grades, Question, decide, question
 from generator.refine.measures import Measures
 from generator.refineconfig import JudgeConfig, RefineConfig
+from generator.refined import Refined
 from generator.refinejudge import Agreements, Asked, Judges, OpenModel, Templates
-from generator.runs import file_hash
+from generator.runs import JUDGED, file_hash
 from generator.search.pool import Pool
-from generator.spending import spent_by_model
+from generator.spending import open_budget, spent_by_model
 from generator.taxonomy import load_taxonomy
 
 
-@dataclass
-class Refined:
-    """What refining did: records by fate, texts by `side|what|reason`, the judges' agreement, cost.
-
-    `rejected` counts by `family|refine|reason`. `spent` holds for each judge its requests, tokens
-    and, where its price is known, US dollars.
-    """
-
-    records: int = 0
-    kept: int = 0
-    texts: int = 0
-    encoder: str = ""
-    judges: tuple[str, ...] = ()
-    rejected: Counter[str] = field(default_factory=Counter)
-    decisions: Counter[str] = field(default_factory=Counter)
-    agreement: dict[str, dict[str, Any]] = field(default_factory=dict)
-    spent: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Refined:
-        """The inverse of `to_dict`."""
-        counters = {name: Counter(values[name]) for name in ("rejected", "decisions")}
-        return cls(**{**values, **counters, "judges": tuple(values["judges"])})
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain dictionaries: what `refining.json` holds."""
-        found = asdict(self)
-        counters = ("rejected", "decisions")
-        return found | {name: dict(getattr(self, name).most_common()) for name in counters}
-
-
 class Paths(NamedTuple):
-    """Where a refinement reads and writes."""
+    """Where a refinement reads and writes.
+
+    `vectors` remembers what is encoded, by text; what `journals` hold counts against the budget.
+    """
 
     source: Path
     kept: Path
     rejected: Path
     decisions: Path
     work: Path
+    vectors: Path | None = None
+    journals: tuple[Path, ...] = ()
 
 
 def refine_file(
@@ -90,8 +64,10 @@ def refine_file(
 
     Raises UserError: no records, a broken line, a model that cannot be used.
     """
-    names = ("records.jsonl", "rejected.jsonl", "refined.jsonl", "refine")
-    paths = Paths(source, *(output / name for name in names))
+    kept, rejected, decisions = (
+        output / f"{name}.jsonl" for name in ("records", "rejected", "refined")
+    )
+    paths = Paths(source, kept, rejected, decisions, output / "refine")
     return refine(paths, config, progress=progress, open_model=open_model)
 
 
@@ -108,10 +84,16 @@ def refine(
         work = _Work(records, paths, own, progress or _nothing)
         work.measure(stack)
         if own.judge is not None:
-            work.judge(stack, own.judge, _templates(config), open_model)
+            prices = read_prices(config)
+            refuse_unpriced(config, prices, own.judge.graders)
+            journal = paths.work / JUDGED
+            budget = open_budget(config, prices, dict.fromkeys((*paths.journals, journal)))
+            judges = Judges(own.judge, _templates(config), journal, open_model, budget)
+            work.judge(stack.enter_context(judges), own.judge)
         summary = work.write()
         if work.judges is not None:
-            summary.spent = _spent(work.judges, config)
+            summary.stopped = work.judges.stopped
+            summary.spent = _spent(work.judges, prices)
     with write_whole(paths.decisions.with_name("refining.json")) as file:
         json.dump(summary.to_dict(), file, indent=1)
     return summary
@@ -146,17 +128,13 @@ class _Work:
         pool, corpus = record_pool(self._records, paths.source, config.corpus, paths.work / "pool")
         self._pool = stack.enter_context(closing(pool))
         keys = (corpus, file_hash(paths.source))
-        self._measurer = open_measurer(config, pool, keys, paths.work, self._tell)
+        self._measurer = open_measurer(config, pool, keys, paths.work, self._tell, paths.vectors)
         answered = answers(self._records)
         self._found = self._measurer.measured(self._records, answered, paths.work, self._tell)
 
-    def judge(
-        self, stack: ExitStack, judge: JudgeConfig, templates: Templates,
-        open_model: OpenModel | None,
-    ) -> None:  # fmt: skip
+    def judge(self, judges: Judges, judge: JudgeConfig) -> None:
         """Ask for every grade that is not in the journal."""
-        journal = self._paths.work / "judge.sqlite"
-        self.judges = stack.enter_context(Judges(judge, templates, journal, open_model))
+        self.judges = judges
         asked = (self._asked(found, judge)[1] for found in self)
         self.judges.ask((a for a in asked if a.texts), len(self._records), self._tell)
 
@@ -197,7 +175,10 @@ class _Work:
         ):
             for found in self:
                 grades = self._grades(found, agreements, with_encoder)
-                decided = decide(found.findings, grades, self._config)
+                if grades is None:
+                    grades, decided = Grades(), _not_judged(found.record)
+                else:
+                    decided = decide(found.findings, grades, self._config)
                 record, measured = found.record, found.measures
                 log.write(decisions_line(record, measured, grades, decided, signed) + "\n")
                 _count(summary, record, decided)
@@ -210,17 +191,29 @@ class _Work:
             summary.agreement = _agreement(agreements, with_encoder)
         return summary
 
-    def _grades(self, found: _Found, agreements: Agreements, with_encoder: Agreement) -> Grades:
+    def _grades(
+        self, found: _Found, agreements: Agreements, with_encoder: Agreement
+    ) -> Grades | None:
+        """None where the budget ended before the judge was asked."""
         judge = self._config.judge
         if self.judges is None or judge is None:
             return Grades()
         asking, asked = self._asked(found, judge)
         given = self.judges.grades(asked)
+        if given is None:
+            return None
         agreements.add(given)
         grades = asking.answer(given)
         if judge.on == "all" and found.measures is not None:
             _compare(found.findings, grades, judge, with_encoder)
         return grades
+
+
+def _not_judged(record: Record) -> Decided:
+    """What nobody has looked at is not kept, until the cap is raised."""
+    texts = (record.positives, record.negatives)
+    positives, negatives = ([Decision(KEPT)] * len(items) for items in texts)
+    return Decided(positives, negatives, None, "not_judged")
 
 
 def _compare(findings: Findings, grades: Grades, judge: JudgeConfig, agreement: Agreement) -> None:
@@ -256,9 +249,9 @@ def _agreement(found: Agreements, with_encoder: Agreement) -> dict[str, dict[str
     return {name: value.to_dict() for name, value in named.items() if value.count}
 
 
-def _spent(judges: Judges, config: RunConfig) -> dict[str, dict[str, Any]]:
+def _spent(judges: Judges, prices: Prices) -> dict[str, dict[str, Any]]:
     """What all answers of the judges' journal have cost, in every session."""
-    spent = spent_by_model(judges.journal, read_prices(config))
+    spent = spent_by_model(judges.journal, prices)
     return {
         model: {name: value for name, value in asdict(row).items() if value is not None}
         for model, row in spent.items()

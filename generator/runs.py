@@ -22,6 +22,8 @@ from generator.errors import RunError
 from generator.recordfile import disk_error, write_whole
 from generator.yamlfile import read_yaml
 
+JUDGED = "judge.sqlite"  # in the folder where a stage works: what its judges have answered
+
 
 class Begun(NamedTuple):
     """What a stage has done already: its counts, and how many bytes of its source it has read."""
@@ -41,6 +43,11 @@ class RunFolder:
     def journal(self) -> Path:
         """Every answer, in SQLite."""
         return self.path / "journal.sqlite"
+
+    @property
+    def judged(self) -> tuple[Path, ...]:
+        """Every answer of the judges of mining and of refinement, where there is one."""
+        return self.path / "mine" / JUDGED, self.path / "refine" / JUDGED
 
     @property
     def manifest(self) -> Path:
@@ -101,6 +108,11 @@ class RunFolder:
     def passage_index(self) -> Path:
         """Where each passage stands in its file (`corpus/store.py`)."""
         return self.path / "stages" / "passages.index"
+
+    @property
+    def vectors(self) -> Path:
+        """Vectors of the records' texts, as long as rounds of draws are refined again and again."""
+        return self.path / "vectors"
 
     @property
     def spool(self) -> Path:

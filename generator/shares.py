@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from math import ceil
+from math import ceil, sqrt
 from pathlib import Path
+from typing import Any
 
 from generator.errors import ConfigError
 from generator.plan import Plan
@@ -24,7 +25,7 @@ from generator.runs import RunFolder
 from generator.sampling import Slot, share_of
 
 FIRST_GUESS = 1.3
-LOWEST_YIELD = 0.02
+_LOWEST_YIELD = 0.02
 _MARGIN = 1.1
 
 
@@ -46,37 +47,52 @@ def with_rounds(plan: Plan, run: RunFolder, key: str) -> Plan:
             "keep_shares by language: with a corpus its passages decide the languages",
             hint="--set keep_shares=family",
         )
-    try:
-        stored = json.loads(_file(run).read_text(encoding="utf-8"))
-        rounds = stored["rounds"] if stored["key"] == key else []
-    except (OSError, ValueError, KeyError):
-        rounds = []
+    rounds = stored(run, key)
     first = {share: ceil(n * FIRST_GUESS) for share, n in targets(plan).items()}
     return replace(plan, rounds=tuple(rounds or [first]), rounds_key=key)
 
 
 def next_round(plan: Plan, run: RunFolder, drawn: int) -> Plan:
     """The plan with a round more, for the shares that are short after so many draws."""
-    kept = Counter(
-        _share_of_record(plan, record)
-        for record in read_lines(Record, run.stage(plan.config.verdicts[-1]))
-    )
+    kept = Counter(share_of_record(plan, record) for record in read_lines(Record, run.records))
     draws = Counter(_share(plan, slot) for slot in islice(plan.slots(), drawn))
+    surely = plan.config.refine is not None
     more = {
-        share: ceil((wanted - kept[share]) / _rate(kept[share], draws[share]) * _MARGIN)
+        share: more_draws(wanted - kept[share], kept[share], draws[share], surely=surely)
         for share, wanted in targets(plan).items()
         if kept[share] < wanted
     }
     if not more:
         return plan
     longer = replace(plan, rounds=(*plan.rounds, more))
-    with write_whole(_file(run)) as file:
-        json.dump({"key": plan.rounds_key, "rounds": longer.rounds}, file)
+    store(run, plan.rounds_key, longer.rounds)
     return longer
 
 
-def _rate(kept: int, drawn: int) -> float:
-    return max(kept / drawn, LOWEST_YIELD) if drawn else 1.0
+def more_draws(missing: int, kept: int, drawn: int, *, surely: bool = False) -> int:
+    """How many more draws will give the missing records, by what was kept of those before.
+
+    `surely`: with two standard deviations of a count on top, where a round costs much.
+    """
+    rate = max(kept / drawn, _LOWEST_YIELD) if drawn else 1.0
+    wanted = missing * _MARGIN
+    return ceil((max(wanted, missing + 2 * sqrt(missing)) if surely else wanted) / rate)
+
+
+def stored(run: RunFolder, key: str) -> list[Any]:
+    """The rounds that a run has come to under this key, none where it has none."""
+    try:
+        found = json.loads(_file(run).read_text(encoding="utf-8"))
+        rounds: list[Any] = found["rounds"] if found["key"] == key else []
+    except (OSError, ValueError, KeyError):
+        return []
+    return rounds
+
+
+def store(run: RunFolder, key: str, rounds: Sequence[Any]) -> None:
+    """Write down the rounds of a run, before the newest begins."""
+    with write_whole(_file(run)) as file:
+        json.dump({"key": key, "rounds": rounds}, file)
 
 
 def _share(plan: Plan, slot: Slot) -> str:
@@ -84,7 +100,8 @@ def _share(plan: Plan, slot: Slot) -> str:
     return share_of(by, slot.quota.name, slot.language) if by else ""
 
 
-def _share_of_record(plan: Plan, record: Record) -> str:
+def share_of_record(plan: Plan, record: Record) -> str:
+    """Which share a record belongs to, "" where the run keeps none."""
     by = plan.config.keep_shares
     return share_of(by, record.family, record.language) if by else ""
 

@@ -1,15 +1,20 @@
-"""A run's journal and its prices → what each model has cost so far, and the budget that is left."""
+"""Journals and prices → what each model has cost so far, and the budget that is left.
+
+A run has up to three: its writers', and those of the judges of mining and of refinement.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from generator.config import RunConfig
 from generator.errors import ConfigError
 from generator.llm.budget import Budget
-from generator.llm.journal import Journal
+from generator.llm.journal import Journal, Usage
 from generator.llm.prospects import Amount
-from generator.plan import Plan
-from generator.prices import Prices
+from generator.prices import Prices, everyone_asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +28,37 @@ class Spent:
     reasoning_tokens: int
     cost_usd: float | None
 
+    def __add__(self, other: Spent) -> Spent:
+        known = self.cost_usd is not None and other.cost_usd is not None
+        return Spent(
+            self.answers + other.answers,
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            (self.cost_usd or 0) + (other.cost_usd or 0) if known else None,
+        )
+
 
 def spent_by_model(journal: Journal, prices: Prices) -> dict[str, Spent]:
     """What all answers of a journal cost, in every session of its run."""
+    return _spent(journal.usage(), prices)
+
+
+def spent_in(journals: Iterable[Path], prices: Prices) -> dict[str, Spent]:
+    """The same of several journals together, by their files; those that are not there hold none."""
     found: dict[str, Spent] = {}
-    for (model, batched), usage in journal.usage().items():
+    for path in journals:
+        if path.is_file():
+            with Journal(path) as journal:
+                for model, row in spent_by_model(journal, prices).items():
+                    found[model] = found[model] + row if model in found else row
+    return found
+
+
+def _spent(usages: Mapping[tuple[str, bool], Usage], prices: Prices) -> dict[str, Spent]:
+    found: dict[str, Spent] = {}
+    for (model, batched), usage in usages.items():
         usd = prices.usd(
             model,
             usage.prompt_tokens,
@@ -35,15 +66,15 @@ def spent_by_model(journal: Journal, prices: Prices) -> dict[str, Spent]:
             cached=usage.cached_tokens,
             batched=batched,
         )
-        before = found.get(model, Spent(0, 0, 0, 0, 0, 0.0))
-        found[model] = Spent(
-            before.answers + usage.requests,
-            before.prompt_tokens + usage.prompt_tokens,
-            before.cached_tokens + usage.cached_tokens,
-            before.completion_tokens + usage.completion_tokens,
-            before.reasoning_tokens + usage.reasoning_tokens,
-            None if usd is None or before.cost_usd is None else before.cost_usd + usd,
+        row = Spent(
+            usage.requests,
+            usage.prompt_tokens,
+            usage.cached_tokens,
+            usage.completion_tokens,
+            usage.reasoning_tokens,
+            usd,
         )
+        found[model] = found[model] + row if model in found else row
     return found
 
 
@@ -53,22 +84,22 @@ def total_cost(spent: dict[str, Spent]) -> float | None:
     return sum(known) if len(known) == len(spent) else None
 
 
-def open_budget(plan: Plan, journal: Journal) -> Budget:
-    """The budget of a run, less what its journal has spent. Raises ConfigError."""
-    spent = spent_by_model(journal, plan.prices)
+def open_budget(config: RunConfig, prices: Prices, journals: Iterable[Path]) -> Budget:
+    """The budget of a run, less what its journals have spent. Raises ConfigError."""
+    spent = spent_in(journals, prices)
     usd = total_cost(spent)
-    caps = plan.config.budget
+    caps = config.budget
     if usd is None and caps.max_cost_usd is not None:
         unknown = ", ".join(model for model, row in spent.items() if row.cost_usd is None)
         raise ConfigError(
             f"a cap on cost needs prices: this run has answers of {unknown}, without one in"
-            f" {plan.prices.path}",
+            f" {prices.path}",
             hint="add a line to your own prices.yaml, or --max-tokens",
         )
-    batched = {writer.model for writer in plan.config.llm.everyone if writer.backend == "batch"}
+    batched = {model.model for model in everyone_asked(config) if model.backend == "batch"}
 
     def price_of(model: str, asked: int, written: int, cached: int, batch: bool) -> float | None:
-        return plan.prices.usd(model, asked, written, cached=cached, batched=batch)
+        return prices.usd(model, asked, written, cached=cached, batched=batch)
 
     tokens = sum(row.prompt_tokens + row.completion_tokens for row in spent.values())
     return Budget(

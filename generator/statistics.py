@@ -26,6 +26,7 @@ def statistics(
     usage: Mapping[str, float] | None = None,
     *,
     model_usage: Mapping[str, Mapping[str, float]] | None = None,
+    judge_usage: Mapping[str, Mapping[str, float]] | None = None,
     asked: Attempts | None = None,
     writer_of: Callable[[str], str | None] = lambda _: None,
     drawn: int | None = None,
@@ -34,7 +35,8 @@ def statistics(
     """The numbers of a run; lengths are characters, shares 0 to 1.
 
     `usage` is passed on (`prompt_tokens`, `completion_tokens`, `cost_usd`, …), with totals per
-    record kept added; `model_usage` is the same by model, `asked` by family, language and model.
+    record kept added; `model_usage` is the same by model that writes, `judge_usage` by model that
+    grades, `asked` by family, language and model.
     `writer_of` names the model that a draw without a record was for. `drawn`: how many draws were
     made, to be compared with what became of them. `diversity` knows the axes of the run.
     """
@@ -60,6 +62,7 @@ def statistics(
         "by": breakdown,
         "usage": per_record(usage or {}, number),
         "models": dict(model_rows(breakdown, model_usage or {})),
+        "judges": {m: per_record(row, number) for m, row in sorted((judge_usage or {}).items())},
     }
 
 

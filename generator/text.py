@@ -260,3 +260,9 @@ def clock(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}m{rest:02}s"
     return f"{minutes // 60}h{minutes % 60:02}m"
+
+
+def guessed_tokens(text: str) -> int:
+    """About how many tokens a model sees: four characters each, two where they are not Latin."""
+    latin = sum(1 for character in text if ord(character) < 0x250)
+    return latin // 4 + (len(text) - latin) // 2

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 from generator import generation
 from generator.counts import Counts
@@ -51,7 +52,7 @@ def generate(
         lines = Lines(plan, spool, start, watch)
         plan.load()
         with _few_collections():
-            work = _write(plan, (start, count), journal, open_model, lines)
+            work = _write(plan, (start, count), journal, open_model, lines, run.judged)
             end, counts.stopped = asyncio.run(work)
         _extend(plan, run, lines, end, counts)
         if not counts.stopped and not counts.rejected_by("generate"):
@@ -114,13 +115,15 @@ async def _write(
     journal: Journal,
     open_model: Callable[[], LLM],
     lines: Lines,
+    judged: Iterable[Path],
 ) -> tuple[int, str]:
     """The number of the draw where the answers end, and what stopped them, if it is not the last.
 
     Raises LLMError and Interrupted.
     """
     start, count = draws
-    budget, watch = open_budget(plan, journal), lines.watch
+    watch = lines.watch
+    budget = open_budget(plan.config, plan.prices, (journal.path, *judged))
     llm = open_model()
     try:
         pool = Pool(Metered(llm, budget), journal)

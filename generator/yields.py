@@ -1,6 +1,6 @@
 """Where every draw went: how many each step left, by family, language and model, and what it cost.
 
-    drawn ─ answered ─ parsed ─ valid ─ unique ─ clean ─ within quota ─ consistent ─ kept
+    drawn ─ answered ─ parsed ─ valid ─ unique ─ clean ─ within quota ─ consistent ─ asked for, kept
 
 Counted back from what was kept: before a step there were as many more as it rejected.
 """
@@ -29,6 +29,7 @@ STEP_AFTER: Mapping[str, str] = {
     "quota": "within quota",
     "mine": "mined",
     "refine": "consistent",
+    "keep": "asked for",
 }
 # These rows are in every yield table, though nothing was lost there.
 ALWAYS = ("answered", "parsed", "valid", "unique")

@@ -15,10 +15,10 @@ from generator import pipeline
 from generator.config import load_config
 from generator.errors import ConfigError, InputError
 from generator.llm.scripted import ScriptedLLM
-from generator.pipeline import Summary
 from generator.plan import Plan, make_plan
 from generator.recordfile import read_lines
 from generator.records import Draw, Record
+from generator.summary import Summary
 
 FACTS = [
     "A strong colony can hold up to 60,000 bees in summer, almost all of them female workers.",

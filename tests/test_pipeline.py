@@ -15,9 +15,9 @@ from generator import pipeline
 from generator.config import RunConfig, load_config
 from generator.errors import ConfigError, RequestFailed, RunError
 from generator.llm.scripted import ScriptedLLM, plausible
-from generator.pipeline import Summary
 from generator.recordfile import read_lines
 from generator.records import Completion, Prompt, Record, Rejected, to_json
+from generator.summary import Summary
 
 FEW_WORDS = {"filters.length": {"query": {"min_words": 3}}}
 

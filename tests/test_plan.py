@@ -12,11 +12,14 @@ from conftest import SMALL_TASKS
 from generator.config import RunConfig, load_config
 from generator.describe import run_facts
 from generator.errors import ConfigError
-from generator.estimate import Money, estimate
+from generator.estimate import estimate
+from generator.judgeguess import Judging
 from generator.llm.scripted import ScriptedLLM
-from generator.pipeline import generate
+from generator.pipeline import generate, run
 from generator.plan import Plan, make_plan
+from generator.prices import Money
 from generator.runs import RunFolder
+from generator.text import guessed_tokens
 
 Small = tuple[Path, Path]
 PAIR = SMALL_TASKS.replace("description: One text", "languages: pair\n    description: One text")
@@ -254,3 +257,52 @@ def test_the_card_tells_the_sampling_of_a_step_of_its_own(
     assert parameters["steps, passage"] == "temperature 0.3, max_tokens 80"
     assert parameters["temperature"] == 1.0
     assert "steps, question" not in parameters
+
+
+JUDGE = {"backend": "openai", "model": "grader", "on": "all", "again": 0.0}
+
+
+@pytest.mark.parametrize("listwise", [False, True])
+def test_the_estimate_of_a_judge_counts_its_calls(
+    small_taxonomy: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listwise: bool
+) -> None:
+    """Exactly where it sees every text; its tokens are between low and high, as the price is."""
+    judge = {**JUDGE, "listwise": listwise, "input_usd_per_million": 1.0}
+    judge |= {"output_usd_per_million": 3.0}
+    refine = {"encoder": None, "judge": judge}
+    config = config_of(
+        small_taxonomy, count=40, output=tmp_path / "run", refine=refine,
+        dedupe={"near_threshold": None},
+    )  # fmt: skip
+    grader = ScriptedLLM()
+    monkeypatch.setattr("generator.refinejudge.open_llm", lambda *_: grader)
+    run(config, open_model=ScriptedLLM)
+    found = estimate(make_plan(config))
+    guess = found.judges["grader"]
+    assert guess.calls_low == guess.calls_high == len(grader.asked)
+    sent = sum(guessed_tokens(m.content) for prompt in grader.asked for m in prompt.messages)
+    assert 0.6 * guess.input_tokens_low < sent < 1.8 * guess.input_tokens_high
+    low = (guess.input_tokens_low + 3 * guess.output_tokens_low) / 1e6
+    assert guess.usd
+    assert guess.usd.low == pytest.approx(low, rel=0.01)
+    assert found.usd == guess.usd  # the writer costs nothing by the token
+    assert found.most_tokens > found.input_tokens + guess.input_tokens_high
+
+
+def test_the_estimate_of_a_judge_has_the_range_of_what_may_be_asked(
+    small_taxonomy: Small,
+) -> None:
+    """Flagged texts alone: perhaps none; a strong one perhaps all; mining asks of all it finds."""
+
+    def judges(**keys: Any) -> dict[str, Judging]:
+        return estimate(plan_of(small_taxonomy, count=40, families=["pairs"], **keys)).judges
+
+    assert judges() == {}
+    all_texts = judges(refine={"encoder": None, "judge": JUDGE})["grader"].calls_high
+    assert all_texts == 80  # a positive and a negative each
+    strong = {**JUDGE, "on": "flagged", "candidates": 3, "strong": {"model": "better"}}
+    found = judges(refine={"encoder": "words", "judge": strong})
+    assert [(j.calls_low, j.calls_high) for j in found.values()] == [(0, 200), (0, 200)]
+    assert found["grader"].usd is None
+    mined = judges(mine={"teacher": "llm", "rank_max": 10})
+    assert [j.calls_low for j in mined.values()] == [40 * 12]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from generator.cli.errors import DONE, GATE_FAILED, tell_stopped
 from generator.cli.models import progress_line
 from generator.cli.options import config_from, config_of_run, options, other_folder
 from generator.runs import is_run
@@ -30,7 +31,7 @@ _SOURCES = ("auto", "random", "bm25", "dense", "hybrid")
               help="Who scores: MODEL, cross-encoder:MODEL or llm (mine.teacher).")  # fmt: skip
 @click.option("--negatives", type=click.IntRange(min=1),
               help="How many for each record (mine.negatives).")  # fmt: skip
-@options("recipe", "output", "overrides", "quiet", "json")
+@options("recipe", "output", "overrides", "max_cost", "max_tokens", "quiet", "json")
 def command(
     source: Path,
     *,
@@ -40,8 +41,10 @@ def command(
     quiet: bool,
     as_json: bool,
     source_name: str | None,
+    max_cost: float | None,
+    max_tokens: int | None,
     **flags: object,
-) -> None:
+) -> int:
     """Mine hard negatives for the records of SOURCE.
 
     SOURCE is a run's folder, or a JSONL file of records or a folder with records.jsonl (then -o
@@ -54,6 +57,7 @@ def command(
       trine mine pairs --encoder all-MiniLM-L6-v2 --set mine.percent=0.9 -o mined
     """  # noqa: D301 - \b keeps click from folding the lines
     keys = {f"mine.{name}": value for name, value in {"source": source_name, **flags}.items()}
+    keys |= {"budget.max_cost_usd": max_cost, "budget.max_tokens": max_tokens}
     given = [f"{key}={value}" for key, value in keys.items() if value is not None]
     in_run = is_run(source) and output is None
     if in_run:
@@ -62,6 +66,9 @@ def command(
         config = config_from(recipe=recipe, overrides=(*given, *overrides))
     mined = _on_run(config, quiet=quiet) if in_run else _on_file(source, output, config, quiet)
     _print(mined, output or source, as_json=as_json)
+    if mined.stopped:
+        tell_stopped(mined.stopped, config.budget.caps)
+    return GATE_FAILED if mined.stopped else DONE
 
 
 def _on_run(config: RunConfig, *, quiet: bool) -> Mined:
@@ -75,14 +82,21 @@ def _on_run(config: RunConfig, *, quiet: bool) -> Mined:
 def _on_file(source: Path, output: Path | None, config: RunConfig, quiet: bool) -> Mined:
     from generator.mineconfig import MineConfig  # noqa: PLC0415 - `--help` needs no pydantic
     from generator.mining import mine_file  # noqa: PLC0415 - nor numpy
+    from generator.prices import judges_of, read_prices, refuse_unpriced  # noqa: PLC0415
     from generator.recordfile import records_in  # noqa: PLC0415 - nor records
+    from generator.runs import JUDGED  # noqa: PLC0415
+    from generator.spending import open_budget  # noqa: PLC0415
 
     records = records_in(source)
     folder = other_folder(records, output, "mine")
     progress = progress_line(quiet=quiet, doing="mine: ")
+    own = config.mine or MineConfig()
+    prices = read_prices(config)
+    refuse_unpriced(config, prices, judges_of(config))
     return mine_file(
-        records, folder, config.mine or MineConfig(), llm=config.llm, progress=progress
-    )
+        records, folder, own, llm=config.llm, progress=progress,
+        budget=open_budget(config, prices, (folder / "mine" / JUDGED,)),
+    )  # fmt: skip
 
 
 def _print(mined: Mined, place: Path, *, as_json: bool) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import click
 
 from generator.cli.options import config_from, options
 from generator.cli.tables import print_table
-from generator.estimate import Estimate, Money, Share, estimate
+from generator.estimate import Estimate, Share, estimate
+from generator.judgeguess import Judging
 from generator.plan import Plan, make_plan
+from generator.prices import Money, everyone_asked
+
+_JUDGED = ("calls", "input_tokens", "output_tokens")
 
 
 @click.command("plan")
@@ -37,7 +42,21 @@ def command(*, as_json: bool, **flags: object) -> None:
     print_table(("family", "draws"), list(found.by_family.items()))
     if len(found.by_model) > 1:
         _print_models(found)
+    if found.judges:
+        _print_judges(found.judges)
     _print_total(plan, found)
+
+
+def _print_judges(judges: Mapping[str, Judging]) -> None:
+    rows = [
+        (
+            model,
+            *(f"{getattr(j, n + '_low'):,} to {getattr(j, n + '_high'):,}" for n in _JUDGED),
+            _usd(j.usd),
+        )
+        for model, j in judges.items()
+    ]
+    print_table(("judge", *(name.replace("_", " ") for name in _JUDGED), "price"), rows)
 
 
 def _print_models(found: Estimate) -> None:
@@ -53,13 +72,15 @@ def _print_total(plan: Plan, found: Estimate) -> None:
         ("calls", f"{found.calls:,} ({found.brainstorm_calls:,} of them brainstorming)"),
         ("input tokens", f"{found.input_tokens:,}"),
         ("output tokens", _range(found)),
-        ("price", _usd(found.usd)),
+        ("price, judges included" if found.judges else "price", _usd(found.usd)),
     ]
     if found.usd and found.usd.high:
         through = Money(found.usd.batch_low, found.usd.batch_high, 0, 0)
         rows.append(("price through batches", _usd(through)))
     print_table(("estimate", ""), rows)
-    unpriced = [model for model, share in found.by_model.items() if share.usd is None]
+    prices = {m: asked.usd for m, asked in found.by_model.items()}
+    prices |= {m: asked.usd for m, asked in found.judges.items()}
+    unpriced = [model for model, usd in prices.items() if usd is None]
     if unpriced:
         click.echo(
             f"note: {', '.join(unpriced)}: no price in {plan.prices.path}; add a line to your own"
@@ -71,13 +92,12 @@ def _print_total(plan: Plan, found: Estimate) -> None:
 
 def _print_caps(plan: Plan, found: Estimate) -> None:
     budget = plan.config.budget
-    tokens = found.input_tokens + found.output_tokens_high
     if budget.max_cost_usd and found.usd:
-        batched = all(writer.backend == "batch" for writer in plan.config.llm.everyone)
+        batched = all(model.backend == "batch" for model in everyone_asked(plan.config))
         high = found.usd.batch_high if batched else found.usd.high
         if high > budget.max_cost_usd:
             click.echo(f"note: the cap of ${budget.max_cost_usd:,.2f} may stop it", err=True)
-    if budget.max_tokens and tokens > budget.max_tokens:
+    if budget.max_tokens and found.most_tokens > budget.max_tokens:
         click.echo(f"note: the cap of {budget.max_tokens:,} tokens may stop it", err=True)
 
 

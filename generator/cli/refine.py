@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from generator.cli.errors import DONE, GATE_FAILED, tell_stopped
 from generator.cli.models import progress_line
 from generator.cli.options import config_from, config_of_run, options
 from generator.errors import InputError
 
 if TYPE_CHECKING:
     from generator.config import RunConfig
-    from generator.refining import Refined
+    from generator.refined import Refined
 
 _ACTIONS = click.Choice(("drop", "relabel", "keep"))
 
@@ -28,7 +29,9 @@ _ACTIONS = click.Choice(("drop", "relabel", "keep"))
               help="LLM that grades (refine.judge.model); other keys as in llm.")  # fmt: skip
 @click.option("--positives", type=_ACTIONS, help="What becomes of those that fail.")
 @click.option("--negatives", type=_ACTIONS, help="What becomes of false ones.")
-@options("recipe", "output", "overrides", "prompts", "quiet", "json")
+@options(
+    "recipe", "output", "overrides", "prompts", "max_cost", "max_tokens", "quiet", "json"
+)  # fmt: skip
 def command(
     source: Path,
     *,
@@ -39,8 +42,10 @@ def command(
     quiet: bool,
     as_json: bool,
     judge: str | None,
+    max_cost: float | None,
+    max_tokens: int | None,
     **flags: object,
-) -> None:
+) -> int:
     """Check the records of SOURCE by meaning: drop what fails, or relabel it.
 
     SOURCE is a run's folder, or a JSONL file of records or a folder with records.jsonl (then -o
@@ -54,6 +59,7 @@ def command(
     """  # noqa: D301 - \b keeps click from folding the lines
     keys = {f"refine.{name}": value for name, value in flags.items()}
     keys |= {"refine.judge.model": judge, "prompts": prompts}
+    keys |= {"budget.max_cost_usd": max_cost, "budget.max_tokens": max_tokens}
     given = [f"{key}={value}" for key, value in keys.items() if value is not None]
     is_run = (source / "run.yaml").is_file() and output is None
     if is_run:
@@ -65,6 +71,9 @@ def command(
         click.echo(json.dumps(refined.to_dict()))
     else:
         _print(refined, output or source)
+    if refined.stopped:
+        tell_stopped(refined.stopped, config.budget.caps)
+    return GATE_FAILED if refined.stopped else DONE
 
 
 def _on_run(config: RunConfig, *, quiet: bool) -> Refined:

@@ -7,7 +7,7 @@ from collections import Counter
 import click
 
 from generator.cli.tables import print_table
-from generator.pipeline import Summary
+from generator.summary import Summary
 
 
 def print_summary(summary: Summary) -> None:
@@ -34,6 +34,10 @@ def _rows(summary: Summary) -> list[tuple[str, int, int, int, int, int, str]]:
     for name, number in generated.rejected.items():
         family, stage, _ = name.split("|")
         lost[family] += number if stage == "generate" else 0
+    kept = last.passed.copy()
+    if summary.refined is not None:
+        for name, number in summary.refined.rejected.items():
+            kept[name.partition("|")[0]] -= number
     return [
         (
             family,
@@ -41,8 +45,8 @@ def _rows(summary: Summary) -> list[tuple[str, int, int, int, int, int, str]]:
             drawn - lost[family],
             generated.passed[family],
             filtered.passed[family],
-            last.passed[family],
-            _percent(last.passed[family], drawn),
+            kept[family],
+            _percent(kept[family], drawn),
         )
         for family, drawn in sorted(generated.seen.items())
     ]

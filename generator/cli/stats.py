@@ -84,6 +84,7 @@ def _print_all(stats: Json) -> None:
         if name != "model":
             _print_kept(name, stats["by"][plural])
     _print_models(stats.get("models", {}))
+    _print_usage("judge", stats.get("judges", {}), ("requests",))
     _print_axes(stats["diversity"])
     _print_contamination(stats.get("contamination"))
     print_table(("measure", "value"), _measures(stats))
@@ -143,12 +144,18 @@ def _print_models(models: Mapping[str, Json]) -> None:
         return
     rows = [(model, *(row.get(name, 0) for name in _YIELDS)) for model, row in models.items()]
     print_table(("model", *_YIELDS), rows)
-    shown = {n: head for n, head in _USAGE.items() if any(n in row for row in models.values())}
+    _print_usage("model", models)
+
+
+def _print_usage(name: str, models: Mapping[str, Json], before: tuple[str, ...] = ()) -> None:
+    """Tokens and money of each model, behind what else is to be told of it."""
+    columns = dict.fromkeys(before) | _USAGE
+    shown = {n: head or n for n, head in columns.items() if any(n in m for m in models.values())}
     if shown:
         costs = [
             (model, *(_cost(row.get(n, ""), n) for n in shown)) for model, row in models.items()
         ]
-        print_table(("model", *shown.values()), costs)
+        print_table((name, *shown.values()), costs)
 
 
 def _print_axes(diversity: Json) -> None:

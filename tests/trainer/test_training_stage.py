@@ -22,8 +22,8 @@ from generator.errors import ConfigError
 from generator.heldout import Example, Hit
 from generator.llm.scripted import ScriptedLLM, plausible
 from generator.models import open_encoder
-from generator.pipeline import Summary
 from generator.progress import Silent
+from generator.summary import Summary
 from generator.training import Trained
 
 TRAIN = {"batch_size": 4, "epochs": 2, "lora": None, "learning_rate": 3e-3, "dtype": "float32",
