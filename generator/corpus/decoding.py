@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 from generator import langid
 from generator.errors import BadDocument, MissingExtra
@@ -27,6 +29,33 @@ def decode(data: bytes) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as exc:
         raise BadDocument("bad_encoding", f"{encoding} up to byte {exc.start}") from exc
+
+
+def lines(path: Path) -> Iterator[str | UnicodeDecodeError]:
+    """The lines of a file; a broken one comes as what is wrong with it. Raises BadDocument."""
+    encoding = encoding_of(path)
+    if encoding == "utf-16":
+        with path.open(encoding=encoding) as text:
+            yield from text
+        return
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                yield line.decode(encoding)
+            except UnicodeDecodeError as exc:
+                yield exc
+
+
+def encoding_of(path: Path) -> str:
+    """By the first line that is not ASCII: a broken line behind it makes a file no other.
+
+    Raises BadDocument.
+    """
+    with path.open("rb") as file:
+        sample = file.read(SAMPLE_BYTES)
+    first = next((line for line in sample.splitlines() if not line.isascii()), b"")
+    is_utf8 = decoded(first, "utf-8") is not None and b"\x1b$" not in sample
+    return "utf-8-sig" if is_utf8 and b"\0" not in sample else detect(sample, whole=False)
 
 
 def detect(sample: bytes, *, whole: bool = True) -> str:

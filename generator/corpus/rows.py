@@ -10,7 +10,7 @@ from typing import Any
 
 from generator.corpus import plain
 from generator.corpus.blocks import Document, Skipped
-from generator.corpus.decoding import SAMPLE_BYTES, decode, decoded, detect
+from generator.corpus.decoding import decode, lines
 from generator.corpus.markdown import blocks as markdown_blocks
 from generator.errors import ConfigError, InputError
 from generator.textfile import text_field
@@ -37,7 +37,7 @@ class Fields:
 
 def from_jsonl(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:
     """A document a line. A bad line is skipped with its place. Raises BadDocument."""
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(lines(path), start=1):
         place = f"{source}:{number}"
         if isinstance(line, UnicodeDecodeError):
             yield Skipped(place, "bad_encoding", str(line))
@@ -50,28 +50,6 @@ def from_jsonl(path: Path, source: str, fields: Fields) -> Iterator[Document | S
             yield Skipped(place, "not_json", str(exc))
             continue
         yield _document(row, place, source, fields)
-
-
-def _lines(path: Path) -> Iterator[str | UnicodeDecodeError]:
-    with path.open("rb") as file:
-        encoding = _encoding(file.read(SAMPLE_BYTES))
-    if encoding == "utf-16":
-        with path.open(encoding=encoding) as text:
-            yield from text
-        return
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                yield line.decode(encoding)
-            except UnicodeDecodeError as exc:
-                yield exc
-
-
-def _encoding(sample: bytes) -> str:
-    """By the first line that is not ASCII: a broken line behind it makes a file no other."""
-    first = next((line for line in sample.splitlines() if not line.isascii()), b"")
-    is_utf8 = decoded(first, "utf-8") is not None and b"\x1b$" not in sample
-    return "utf-8-sig" if is_utf8 and b"\0" not in sample else detect(sample, whole=False)
 
 
 def from_json(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:

@@ -179,3 +179,22 @@ def test_two_rounds_mine_with_the_model_of_the_round_before(
     assert json.loads(again.out) == [first, second]
     assert "training" not in again.err
     assert weights.stat().st_mtime_ns == made
+
+
+def test_an_import_that_fails_tells_the_columns_and_replaces_nothing(
+    trine: Trine, tmp_path: Path
+) -> None:
+    """What an earlier import left stays; the error names what the rows have."""
+    out = tmp_path / "pairs"
+    good = trine("import", write_squad(tmp_path / "s.json"), "-o", out)
+    assert f"next: trine mine {out} -o {out}-mined" in good.err
+    before = (out / "records.jsonl").read_text(encoding="utf-8")
+    path = tmp_path / "wrong.jsonl"
+    path.write_text('{"q": "who?", "doc": "a bee"}\n' * 2, encoding="utf-8")
+    ended = trine("import", path, "-o", out)
+    assert ended.code == 2
+    assert "no_query: 2 rows, first wrong.jsonl:1: columns: q, doc" in ended.err
+    assert "--query-column" in ended.err
+    assert (out / "records.jsonl").read_text(encoding="utf-8") == before
+    ended = trine("import", path, "-o", out, "--query-column", "q", "--positive-column", "doc")
+    assert (ended.code, "2 records, 0 rows rejected" in ended.err) == (0, True)
