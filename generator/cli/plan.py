@@ -15,7 +15,7 @@ from generator.plan import Plan, make_plan
 
 @click.command("plan")
 @options(
-    "recipe", "model", "count", "output", "seed", "overrides", "tasks", "prompts",
+    "recipe", "model", "count", "keep", "output", "seed", "overrides", "tasks", "prompts",
     "max_cost", "max_tokens", "json",
 )  # fmt: skip
 def command(*, as_json: bool, **flags: object) -> None:
@@ -50,7 +50,7 @@ def _print_models(found: Estimate) -> None:
 
 def _print_total(plan: Plan, found: Estimate) -> None:
     rows = [
-        ("calls", f"{found.calls:,} ({found.brainstorm_calls:,} of them brainstorming)"),
+        ("calls", f"{found.calls:,}{_brainstormed(found)}"),
         ("input tokens", f"{found.input_tokens:,}"),
         ("output tokens", _range(found)),
         ("price", _usd(found.usd)),
@@ -81,11 +81,22 @@ def _print_caps(plan: Plan, found: Estimate) -> None:
         click.echo(f"note: the cap of {budget.max_tokens:,} tokens may stop it", err=True)
 
 
+def _brainstormed(found: Estimate) -> str:
+    calls = found.brainstorm_calls
+    return f" ({calls:,} of them brainstorming)" if calls else ""
+
+
 def _range(found: Estimate | Share) -> str:
-    return f"{found.output_tokens_low:,} to {found.output_tokens_high:,}"
+    return _between(f"{found.output_tokens_low:,}", f"{found.output_tokens_high:,}")
+
+
+def _between(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
 
 
 def _usd(price: Money | None) -> str:
     if price is None:
         return "unknown"
-    return f"${price.low:,.2f} to ${price.high:,.2f}" if price.high else "nothing by the token"
+    if not price.high:
+        return "nothing by the token"
+    return _between(f"${price.low:,.2f}", f"${price.high:,.2f}")

@@ -75,7 +75,7 @@ def _compare(run: Path, encoder: str, stats: dict[str, Any]) -> None:
 
 
 def _print_all(stats: Json) -> None:
-    rows = [(row["step"], row["count"], row["share"]) for row in stats["yield"]]
+    rows = [(row["step"], row["count"], f"{100 * row['share']:.1f} %") for row in stats["yield"]]
     print_table(("step", "count", "of the draws"), rows, title="Where the draws went")
     if stats["unaccounted"]:
         click.echo(f"{stats['unaccounted']:,} draws are not accounted for", err=True)
@@ -191,7 +191,8 @@ def _measures(stats: Json) -> list[tuple[str, Any]]:
             of = f"of {likeness['sampled']:,} queries, {likeness[kind].get('name', 'n-grams')}"
             rows.append((f"Vendi score {of}", likeness[kind]["vendi"]))
             rows.append((f"mean cosine {of}", likeness[kind]["mean_cosine"]))
-    return rows + list(stats["usage"].items())
+    names = {**_USAGE, "completion_tokens": "tokens out"}
+    return rows + [(names.get(n, n), _cost(value, n)) for n, value in stats["usage"].items()]
 
 
 def _percent(part: int, whole: int) -> str:
@@ -199,4 +200,6 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _cost(value: Any, name: str) -> Any:
-    return f"{value:,.4f}" if "usd" in name and value != "" else value
+    if not isinstance(value, int | float):
+        return value
+    return f"{value:,.4f}" if "usd" in name else round(value)

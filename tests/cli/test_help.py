@@ -53,3 +53,11 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_a_misspelt_verb_is_told_with_the_one_that_is_meant(trine: Trine) -> None:
+    """Exit 2, on stderr."""
+    ended = trine("rum")
+    assert ended.code == 2
+    assert "No such command 'rum'. Did you mean 'run'?" in ended.err
+    assert "Did you mean" not in trine("xyzzy").err

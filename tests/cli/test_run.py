@@ -137,7 +137,8 @@ def test_no_recipe_of_that_name(trine: Trine) -> None:
     ended = trine("run", "-c", "e5-mitsral")
     assert ended.code == 2
     assert "no recipe e5-mitsral" in ended.err
-    assert "e5-mistral.yaml" in ended.err.split("hint: ")[1]
+    assert "no recipe e5-mitsral (did you mean e5-mistral?)" in ended.err
+    assert "e5-mistral, " in ended.err.split("hint: ")[1]
 
 
 def test_an_interrupt_exits_130_with_the_command_that_resumes(
