@@ -10,6 +10,7 @@ import click
 
 from generator.cli.models import progress_line
 from generator.cli.options import config_from, config_of_run, options, other_folder
+from generator.cli.words import tell_next
 from generator.runs import is_run
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def command(
         config = config_from(recipe=recipe, overrides=(*given, *overrides))
     mined = _on_run(config, quiet=quiet) if in_run else _on_file(source, output, config, quiet)
     _print(mined, output or source, as_json=as_json)
+    if not as_json and not in_run:
+        tell_next("filter", output, "-o", f"{output}-filtered")
 
 
 def _on_run(config: RunConfig, *, quiet: bool) -> Mined:

@@ -61,3 +61,10 @@ def test_a_misspelt_verb_is_told_with_the_one_that_is_meant(trine: Trine) -> Non
     assert ended.code == 2
     assert "No such command 'rum'. Did you mean 'run'?" in ended.err
     assert "Did you mean" not in trine("xyzzy").err
+
+
+def test_the_package_runs_as_the_command() -> None:
+    """`python -m generator.cli` is `trine`."""
+    command = [sys.executable, "-m", "generator.cli", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"trine {version('trine')}\n"

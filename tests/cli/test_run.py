@@ -194,3 +194,16 @@ def test_a_terminal_gets_a_line_that_is_redrawn(small_recipe: Path) -> None:
 def test_no_color_is_honoured_in_errors_too() -> None:
     """No escape at all in an error."""
     assert on_a_terminal("run", "-c", "nope").startswith("error: no recipe nope\r\nhint: ")
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["llm.base_url=localhost:8000/v1", "llm.endpoints=[{base_url: gpu1}]"],
+)
+def test_an_address_without_a_scheme_is_told_before_anything_is_asked(
+    trine: Trine, small_recipe: Path, override: str
+) -> None:
+    """With the address that was probably meant."""
+    ended = trine("plan", "-c", small_recipe, "--set", "llm.backend=openai", "--set", override)
+    assert ended.code == 2
+    assert "begins with http:// or https://: http://" in ended.err
