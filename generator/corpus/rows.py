@@ -13,6 +13,7 @@ from generator.corpus.blocks import Document, Skipped
 from generator.corpus.decoding import decode, lines
 from generator.corpus.markdown import blocks as markdown_blocks
 from generator.errors import ConfigError, InputError
+from generator.tablefile import table_rows
 from generator.textfile import text_field
 
 TEXT_FIELDS = ("text", "content", "contents", "body", "passage", "document", "article", "context")
@@ -61,6 +62,20 @@ def from_json(path: Path, source: str, fields: Fields) -> Iterator[Document | Sk
         return
     for number, row in enumerate(content if isinstance(content, list) else [content], start=1):
         yield _document(row, f"{source}:{number}", source, fields)
+
+
+def from_table(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:
+    """A document a row of a CSV or TSV file, whose first row names the columns."""
+    names: list[str] | None = None
+    for number, row in table_rows(path):
+        place = f"{source}:{number}"
+        if isinstance(row, str):
+            yield Skipped(place, "bad_encoding", row[:200])
+        elif names is None:
+            names = [name if name in {fields.text, fields.title} else name.strip().lower()
+                     for name in row]  # fmt: skip
+        else:
+            yield _document(dict(zip(names, row, strict=False)), place, source, fields)
 
 
 def from_parquet(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:

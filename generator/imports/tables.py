@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from generator.corpus.decoding import decode, encoding_of, lines
+from generator.corpus.decoding import decode, lines
 from generator.errors import BadDocument, InputError
 from generator.records import Rejected
+from generator.tablefile import table_rows
 
 Row = Mapping[str, Any]
 Placed = tuple[str, Row | Rejected]
-
-csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a document may be longer than 128 kB
 
 
 def rows_of(
@@ -79,41 +75,22 @@ def _json(path: Path, named: frozenset[str]) -> Iterator[Placed]:
         yield place, _mapping(row, place)
 
 
-def _csv(path: Path, named: frozenset[str]) -> Iterator[Placed]:
-    """Spreadsheets write semicolons where the comma is the decimal mark, and tabs as Unicode."""
-    first = next((line for line in lines(path) if isinstance(line, str)), "")
-    yield from _table(path, named, max(",;\t", key=first.count) if "," not in first else ",")
-
-
-def _tsv(path: Path, named: frozenset[str]) -> Iterator[Placed]:
-    yield from _table(path, named, "\t")
-
-
-# A byte that the file's encoding does not know, as `surrogateescape` reads it.
-_BROKEN = re.compile("[\udc80-\udcff]")
-
-
-def _table(path: Path, named: frozenset[str], delimiter: str) -> Iterator[Placed]:
-    # Tabs separate fields that nobody quotes: MS MARCO's texts hold lone quotation marks.
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    with path.open(encoding=encoding_of(path), errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter, quoting=quoting)
-        header: list[str] | None = None
-        for fields in reader:
-            if header is None:
-                header = _header(fields, named)
-                if header == fields:
-                    continue
-            place = f"{path.name}:{reader.line_num}"
-            whole = delimiter.join(fields)
-            if _BROKEN.search(whole):
-                text = whole.encode("utf-8", "surrogateescape").decode("utf-8", "replace")[:500]
-                yield place, unreadable("bad_encoding", place, "", text)
-            elif len(fields) != len(header):
-                detail = f"{len(fields)} fields, not {len(header)}"
-                yield place, unreadable("wrong_fields", place, detail, whole[:500])
-            elif fields:
-                yield place, dict(zip(header, fields, strict=True))
+def _table(path: Path, named: frozenset[str]) -> Iterator[Placed]:
+    header: list[str] | None = None
+    for number, fields in table_rows(path):
+        place = f"{path.name}:{number}"
+        if isinstance(fields, str):
+            yield place, unreadable("bad_encoding", place, "", fields[:500])
+            continue
+        if header is None:
+            header = _header(fields, named)
+            if header == fields:
+                continue
+        if len(fields) != len(header):
+            detail = f"{len(fields)} fields, not {len(header)}"
+            yield place, unreadable("wrong_fields", place, detail, "\t".join(fields)[:500])
+        else:
+            yield place, dict(zip(header, fields, strict=True))
 
 
 _NAMES = frozenset(
@@ -179,7 +156,7 @@ READERS: dict[str, Callable[[Path, frozenset[str]], Iterator[Placed]]] = {
     ".jsonl": _jsonl,
     ".ndjson": _jsonl,
     ".json": _json,
-    ".csv": _csv,
-    ".tsv": _tsv,
+    ".csv": _table,
+    ".tsv": _table,
     ".parquet": _parquet,
 }
