@@ -186,6 +186,15 @@ def test_texts_in_the_encodings_that_spreadsheets_write(
     assert (record.language, rejected) == ("ja", [])
 
 
+def test_a_short_table_in_latin_letters(tmp_path: Path) -> None:
+    """Two letters beyond ASCII are no Chinese."""
+    path = tmp_path / "a.csv"
+    rows = "query,positive\nwas ist Käse?,Käse ist ein Milchprodukt aus Milch.\n"
+    path.write_bytes(rows.encode("latin-1"))
+    ((record,), _) = imported(path)
+    assert record.query == "was ist Käse?"
+
+
 def test_a_broken_byte_is_told_and_never_replaced(tmp_path: Path) -> None:
     """The row is rejected with its place; those around it are kept."""
     path = tmp_path / "a.csv"

@@ -19,6 +19,7 @@ _HALF_WIDTH = re.compile("[\uff61-\uff9f]")  # what EUC-JP looks like when read 
 _FEWEST_KANA = 0.05
 # French read as Central European has è for č: the letters cannot tell, the language can.
 _LATIN = {"cp1250", "cp1254", "cp1257", "latin_1", "iso8859_2", "iso8859_10", "iso8859_16"}
+_MOST_BEYOND, _MARKS = 0.1, set("“”‘’„–—…€«»°§·¿¡\xa0")
 _WESTERN = set("en fr de es it pt nl sv da no nb nn fi is ca gl eu".split())
 
 
@@ -84,7 +85,20 @@ def _japanese(sample: bytes, *, whole: bool) -> str | None:
     return best if best and shares[best] >= _FEWEST_KANA else None
 
 
+def _is_western(text: str) -> bool:
+    """Whether text read as cp1252 is in a language of it, with no more letters beyond ASCII."""
+    beyond = [char for char in text if not char.isascii()]
+    if len(beyond) > _MOST_BEYOND * len(text):
+        return False
+    letters = all(char.isalpha() or char in _MARKS for char in beyond)
+    return letters and langid.detect(text).language in _WESTERN
+
+
 def _guessed(sample: bytes) -> str:
+    # First, for a few bytes beyond ASCII are Chinese characters as well, if one looks for them.
+    western = decoded(sample, "cp1252")
+    if western and _is_western(western):
+        return "cp1252"
     try:
         from charset_normalizer import from_bytes  # noqa: PLC0415 - 30 ms, and seldom needed
     except ImportError as exc:
