@@ -343,5 +343,5 @@ def test_every_fault_at_once_is_accounted_for(
     db.close()
     assert logged == failed > 0
     sent = server.stats()["requests"]
-    assert trine("run", "-c", path, "-q").code == 0
+    assert trine("run", "-c", path, "-q").code == 1
     assert server.stats()["requests"] - sent >= failed
