@@ -9,6 +9,7 @@ import click
 
 from generator.cli.options import config_from, options
 from generator.cli.tables import print_table
+from generator.cli.words import counted
 from generator.estimate import Estimate, Money, Share, estimate
 from generator.plan import Plan, make_plan
 
@@ -66,6 +67,9 @@ def _print_total(plan: Plan, found: Estimate) -> None:
             " prices.yaml, or set llm.input_usd_per_million and llm.output_usd_per_million",
             err=True,
         )
+    if plan.config.keep:
+        kept = counted(plan.config.keep, "record")
+        click.echo(f"note: it ends with {kept}; these are all draws that it may take", err=True)
     _print_caps(plan, found)
 
 

@@ -207,3 +207,10 @@ def test_an_address_without_a_scheme_is_told_before_anything_is_asked(
     ended = trine("plan", "-c", small_recipe, "--set", "llm.backend=openai", "--set", override)
     assert ended.code == 2
     assert "begins with http:// or https://: http://" in ended.err
+
+
+def test_a_plan_takes_the_flags_of_its_run(trine: Trine, small_recipe: Path) -> None:
+    """--keep too: the draws are the most that it may take."""
+    ended = trine("plan", "-c", small_recipe, "--keep", 5)
+    assert ended.code == 0
+    assert "note: it ends with 5 records; these are all draws that it may take" in ended.err
