@@ -23,6 +23,7 @@ from generator.errors import ConfigError, InputError
 from generator.families import FilterSpec, Frozen, ShareBy
 from generator.mineconfig import MineConfig
 from generator.modelconfig import LLMConfig, inherited
+from generator.nearest import nearest, refuse_another_verbs
 from generator.refineconfig import SAMPLED_APART, RefineConfig
 from generator.taxonomy import validation_problems
 from generator.yamlfile import parse_yaml, read_yaml
@@ -183,10 +184,11 @@ def validated(raw: Mapping[str, Any], source: str) -> RunConfig:
     try:
         return RunConfig.model_validate(raw)
     except ValidationError as exc:
+        refuse_another_verbs(raw, source, "run")
         raise ConfigError(
             f"{source}: wrong configuration",
             hint="docs/configuration.md lists every key",
-            problems=tuple(validation_problems(exc)),
+            problems=tuple(validation_problems(exc, RunConfig)),
         ) from exc
 
 
@@ -248,8 +250,9 @@ def find_recipe(name: str) -> Path:
     for candidate in (packaged, packaged.with_suffix(".yaml")):
         if candidate.is_file():
             return candidate
-    known = ", ".join(sorted(p.name for p in folder.glob("*.yaml")))
-    raise InputError(f"no recipe {name}", hint=f"packaged recipes: {known}")
+    known = sorted(p.stem for p in folder.glob("*.yaml"))
+    hint = f"packaged recipes: {', '.join(known)}"
+    raise InputError(f"no recipe {name}{nearest(path.stem, known)}", hint=hint)
 
 
 def find_taxonomy(config: RunConfig, folder: Path = Path()) -> tuple[Path, Path]:

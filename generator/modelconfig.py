@@ -87,8 +87,8 @@ class EndpointConfig(Frozen):
 
     @field_validator("base_url")
     @classmethod
-    def _no_secret(cls, url: str) -> str:
-        return without_password(url, "name its variable as api_key_env")
+    def _an_address(cls, url: str) -> str:
+        return without_password(http(url), "name its variable as api_key_env")
 
 
 class ModelConfig(Frozen):
@@ -131,8 +131,8 @@ class ModelConfig(Frozen):
 
     @field_validator("base_url")
     @classmethod
-    def _no_secret(cls, url: str | None) -> str | None:
-        return without_password(url, "give it as TRINE_API_KEY") if url else url
+    def _an_address(cls, url: str | None) -> str | None:
+        return without_password(http(url), "give it as TRINE_API_KEY") if url else url
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -251,6 +251,13 @@ class LLMConfig(ModelConfig):
     def models(self) -> tuple[str, ...]:
         """The names of all models, each once."""
         return tuple(dict.fromkeys(writer.model for writer in self.everyone))
+
+
+def http(url: str) -> str:
+    """The address of a server. Raises ValueError where it has no scheme."""
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"an address begins with http:// or https://: http://{url}")
+    return url
 
 
 def without_password(url: str, instead: str) -> str:

@@ -9,9 +9,10 @@ from generator.config import api_key
 from generator.encoders import Encoder, Prompts, load
 from generator.encoders.remembered import RememberedEncoder
 from generator.encoders.trained import TrainedEncoder
-from generator.errors import MissingExtra
+from generator.errors import InputError, MissingExtra
 from generator.records import content_id
 
+BM25 = "bm25"  # ranks texts without a vector
 TRAINED_MARK = "trine.json"  # lies in a folder that `trine train` exported
 
 
@@ -20,10 +21,14 @@ def open_encoder(
 ) -> Encoder:
     """The encoder of that name, as `generator.encoders.load` has it.
 
-    A folder that trine trained goes through trine's own packed forward. Raises as `load`.
+    A folder that trine trained goes through trine's own packed forward; that of its run or
+    training stands for the model in it. Raises as `load`, and InputError for BM25.
     """
-    if Path(name, TRAINED_MARK).is_file():
-        return _trained(Path(name), prompts or Prompts())
+    folder = _exported(Path(name))
+    if (folder / TRAINED_MARK).is_file():
+        return _trained(folder, prompts or Prompts())
+    if name == BM25:
+        raise InputError(f"{name}: it has no vectors", hint="name an embedding model")
     return load(name, prompts=prompts, base_url=base_url, api_key=api_key())
 
 
@@ -37,12 +42,18 @@ def remembered(encoder: Encoder, folder: Path | None, name: str, *asked: object)
     return RememberedEncoder(encoder, folder / content_id(fingerprint(name), *map(str, asked)))
 
 
+def _exported(folder: Path) -> Path:
+    """The model itself, where the folder is that of a training or of a run that trained."""
+    inner = folder / "model"
+    return inner if (inner / TRAINED_MARK).is_file() else folder
+
+
 def fingerprint(name: str) -> str:
     """A hash of a model's files, where the name is a folder; else the name itself.
 
     Two rounds of training may write to one folder, so its name says nothing of the weights.
     """
-    folder = Path(name)
+    folder = _exported(Path(name))
     if not folder.is_dir():
         return name
     digest = blake2b(digest_size=16)

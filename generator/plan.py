@@ -20,6 +20,7 @@ from generator.families import FilterSpec, Form, Taxonomy
 from generator.filters import Chain, compile_rules, load
 from generator.grounding import Corpus
 from generator.modelconfig import Writer
+from generator.nearest import nearest
 from generator.prices import Prices, read_prices, refuse_unpriced
 from generator.progress import Silent, Watch
 from generator.prompts import Renderer
@@ -230,7 +231,7 @@ def _languages(config: RunConfig, taxonomy: Taxonomy) -> dict[str, float]:
     unknown = sorted(set(config.languages) - set(taxonomy.languages))
     if unknown:
         raise ConfigError(
-            f"languages: unknown {', '.join(unknown)}",
+            f"languages: unknown {', '.join(unknown)}{nearest(unknown[0], taxonomy.languages)}",
             hint=f"one of: {', '.join(taxonomy.languages)}",
         )
     return {

@@ -13,6 +13,7 @@ from generator.errors import ConfigError
 from generator.families import Family, Form, Taxonomy
 from generator.grounding import Corpus
 from generator.modelconfig import DEFAULT_MODELS
+from generator.nearest import nearest
 from generator.sampling import Quota
 
 _FORM_ORDER = {"transformers": ("staged", "single")}
@@ -67,7 +68,7 @@ def _shares(config: RunConfig, taxonomy: Taxonomy, corpus: Corpus | None) -> Map
     unknown = sorted(set(shares) - set(taxonomy.families))
     if unknown:
         raise ConfigError(
-            f"families: unknown {', '.join(unknown)}",
+            f"families: unknown {', '.join(unknown)}{nearest(unknown[0], taxonomy.families)}",
             hint=f"one of: {', '.join(taxonomy.families)}",
         )
     return shares

@@ -97,9 +97,25 @@ _OF_A_RECORD = {
     "negative_relevant": "The judge says that the negative answers the query.",
     "not_judged": "The budget ended before the judge had graded it; a higher cap goes on.",
     "too_few_negatives": "Too few negatives are left after the others were taken out.",
-    "no_positive": "No positive is left.",
+    "no_positive": "There is no positive.",
     # a user's file
     "not_a_record": "The line is no record.",
+    # rows that are no pairs
+    "not_json": "The line is no JSON.",
+    "not_a_row": "The line holds no object with columns.",
+    "bad_encoding": "A byte is none of the file's encoding.",
+    "wrong_fields": "The row has more or fewer fields than the first one.",
+    "no_query": "No column holds the query: name it with --query-column.",
+    "no_label": "The row has no label of entailment, neutral or contradiction.",
+    "no_entailment": "None of the premise's hypotheses is entailed.",
+    "no_clicks": "The number of clicks is missing, or no number.",
+    "few_clicks": "The text was clicked less often than --min-clicks.",
+    "no_passage": "The passage that a judgement names is not in the corpus.",
+    "no_relevant": "No passage is judged relevant to the query.",
+    "neutral": "A neutral hypothesis is neither positive nor negative.",
+    "unanswerable": "The question is marked as having no answer.",
+    "empty_text": "A text is empty.",
+    "positive_equals_query": "The positive is the query itself.",
 }
 _BEGINNINGS = {
     "http_": "The server answered with an error, in all attempts.",

@@ -77,7 +77,7 @@ def records_in(path: Path) -> Path:
     if not (path / RECORDS).is_file():
         raise InputError(
             f"{path}: no run here, and no {RECORDS}",
-            hint="trine run -c recipes/… makes one, trine import makes records of your own pairs",
+            hint="trine run -c quickstart makes one, trine import makes records of your own pairs",
         )
     return path / RECORDS
 

@@ -205,7 +205,7 @@ class RunFolder:
         """The content of `run.yaml`. Raises RunError where there is none."""
         if not self.manifest.is_file():
             raise RunError(
-                f"{self.path}: no run here (no run.yaml)", hint="trine run -c recipes/… makes one"
+                f"{self.path}: no run here (no run.yaml)", hint="trine run -c quickstart makes one"
             )
         content: dict[str, Any] = read_yaml(self.manifest)
         return content

@@ -11,10 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from generator.errors import InputError, TaxonomyError
 from generator.families import Axis, Family, Frozen, Language, Taxonomy
+from generator.nearest import keys_at, nearest
 from generator.yamlfile import read_yaml
 
 Model = TypeVar("Model", bound=Frozen)
@@ -67,14 +68,18 @@ def _valid(kind: type[Model], raw: Any) -> Iterator[tuple[str, Model]]:
             yield str(name), kind.model_validate(value)
 
 
-def validation_problems(exc: ValidationError) -> list[str]:
-    """One line per problem: `families > sts > share: Input should be …`."""
+def validation_problems(exc: ValidationError, kind: type[BaseModel] | None = None) -> list[str]:
+    """One line per problem: `families > sts > share: Input should be …`.
+
+    Of a `kind`, the key that is nearest to an unknown one is told, too.
+    """
     lines = []
     for error in exc.errors(include_url=False):
         place = " > ".join(str(part) for part in error["loc"] if not _is_internal(part))
         message = error["msg"].removeprefix("Value error, ")
         if error["type"] == "extra_forbidden":
-            message = "unknown key"
+            *above, own = error["loc"]
+            message = "unknown key" + (nearest(str(own), keys_at(kind, above)) if kind else "")
         elif error["type"] not in {"missing", "value_error"}:
             message = f"{message} (found {error['input']!r})"[:200]
         lines.append(f"{place}: {message}")

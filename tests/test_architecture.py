@@ -100,7 +100,8 @@ def test_the_lowest_layers_import_only_what_is_below_them() -> None:
     assert {_top(name) for name in IMPORTS["recordfile"]} <= {"errors", "records"}
     assert {_top(name) for name in IMPORTS["config"]} <= {
         "contaminationconfig", "corpusconfig", "datasetconfig", "dedupeconfig", "errors",
-        "families", "mineconfig", "modelconfig", "records", "refineconfig", "taxonomy", "yamlfile",
+        "families", "mineconfig", "modelconfig", "nearest", "records", "refineconfig", "taxonomy",
+        "yamlfile",
     }  # fmt: skip
 
 

@@ -262,6 +262,28 @@ def test_a_row_may_hold_markdown(tmp_path: Path) -> None:
     assert second == ("a.json:2", "", [Block("paragraph", ENGLISH)])
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp932"])
+def test_a_table_as_a_spreadsheet_writes_it(tmp_path: Path, encoding: str) -> None:
+    """Text and title by their columns' names, in any case; a line break within quotes is text."""
+    path = tmp_path / "a.csv"
+    rows = 'Title;Text\n橋;"橋は川を渡る。\n古い石の橋もある。"\n'
+    path.write_bytes(rows.encode(encoding))
+    _, title, blocks = one(path)
+    assert title == "橋"
+    assert "".join(text for _, text in texts(blocks)) == "橋は川を渡る。古い石の橋もある。"
+
+
+def test_a_table_without_a_column_of_text(tmp_path: Path) -> None:
+    """Each row is told with the columns that it has; `text_field` names another."""
+    path = tmp_path / "a.tsv"
+    path.write_text("name\tstory\nx\tOnce upon a time.\n", encoding="utf-8")
+    (row,) = read(path)
+    assert isinstance(row, Skipped)
+    assert (row.reason, row.detail) == ("no_text", "fields: name, story")
+    ((_, _, blocks),) = [item for item in read(path, text="story") if isinstance(item, tuple)]
+    assert texts(blocks) == [("paragraph", "Once upon a time.")]
+
+
 def test_parquet_reads_named_fields(tmp_path: Path) -> None:
     """Usual names are found; others are named; a vector beside them is no trouble."""
     path = tmp_path / "a.parquet"

@@ -165,3 +165,76 @@ def test_what_is_no_source(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message) as told:
             list(import_records(source, ImportOptions(**options)))
         assert told.value.hint
+
+
+ASKED, ANSWERED = "橋とは何ですか", "橋は川を渡るための建物です。"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp932", "euc_jp"])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.json"])
+def test_texts_in_the_encodings_that_spreadsheets_write(
+    tmp_path: Path, name: str, encoding: str
+) -> None:
+    """Japanese names of columns are known, and no letter is replaced by another."""
+    row = json.dumps({"質問": ASKED, "回答": ANSWERED}, ensure_ascii=False)
+    table = f"質問,回答\n{ASKED},{ANSWERED}\n"
+    content = {".csv": table, ".tsv": table.replace(",", "\t"), ".jsonl": row, ".json": f"[{row}]"}
+    path = tmp_path / name
+    path.write_bytes(content[path.suffix].encode(encoding))
+    (record,), rejected = imported(path)
+    assert (record.query, texts(record.positives)) == (ASKED, [ANSWERED])
+    assert (record.language, rejected) == ("ja", [])
+
+
+def test_a_short_table_in_latin_letters(tmp_path: Path) -> None:
+    """Two letters beyond ASCII are no Chinese."""
+    path = tmp_path / "a.csv"
+    rows = "query,positive\nwas ist Käse?,Käse ist ein Milchprodukt aus Milch.\n"
+    path.write_bytes(rows.encode("latin-1"))
+    ((record,), _) = imported(path)
+    assert record.query == "was ist Käse?"
+
+
+def test_a_broken_byte_is_told_and_never_replaced(tmp_path: Path) -> None:
+    """The row is rejected with its place; those around it are kept."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(
+        "query,positive\n橋とは,a bridge\n".encode() + b"bro\xffken,x\n" + b"what,a bee\n"
+    )
+    records, (rejected,) = imported(path)
+    assert [record.query for record in records] == ["橋とは", "what"]
+    assert (rejected.reason, rejected.detail) == ("bad_encoding", "a.csv:3")
+
+
+def test_headers_as_spreadsheets_have_them(tmp_path: Path) -> None:
+    """Semicolons, capitals, names that only the user knows; a Japanese first pair is none."""
+    path = tmp_path / "a.csv"
+    path.write_text(f"Question;Answer\nwho?;{HONEY}\n")
+    ((record,), _) = imported(path)
+    assert (record.query, texts(record.positives)) == ("who?", [HONEY])
+    path.write_text(f"設問,解説\n{ASKED},{ANSWERED}\n")
+    ((record,), _) = imported(path, columns=Columns(query="設問", positive="解説"))
+    assert record.query == ASKED
+    path.write_text("橋とは何,川を渡る建物\n駅とは何,電車の止まる所\n")
+    records, _ = imported(path)
+    assert [record.query for record in records] == ["橋とは何", "駅とは何"]
+
+
+def test_a_passage_that_several_questions_ask_for(tmp_path: Path) -> None:
+    """It is known as one that was there before them, so its records are no duplicates."""
+    rows: list[dict[str, Any]] = [{"question": f"q{n}?", "context": HONEY} for n in range(2)]
+    records, _ = imported(jsonl(tmp_path / "a.jsonl", *rows))
+    paragraph = {"context": HONEY, "qas": [{"question": "q2?"}]}
+    squad = tmp_path / "s.json"
+    squad.write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}))
+    records += imported(squad)[0]
+    assert len({record.provenance.passage for record in records}) == 1
+    assert records[0].provenance.passage is not None
+    (answer,), _ = imported(jsonl(tmp_path / "b.jsonl", {"question": "q?", "answer": HONEY}))
+    assert answer.provenance.passage is None
+
+
+def test_a_misspelt_file_is_not_looked_for_on_the_hub() -> None:
+    """Its suffix tells that a file was meant."""
+    with pytest.raises(InputError, match="no file of rows"):
+        imported(Path("nowhere.jsonl"))

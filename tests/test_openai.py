@@ -300,12 +300,14 @@ def test_a_rate_limit_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
         assert reasons(ask(server.base_url, prompt(), max_retries=2)) == {""}
 
 
-def test_an_empty_purse_stops_the_run() -> None:
-    """`insufficient_quota` is not repeated: waiting does not help."""
-    with served(refused(429, "insufficient_quota")) as server:
+@pytest.mark.parametrize("status", [429, 402])
+def test_an_empty_purse_stops_the_run(status: int) -> None:
+    """`insufficient_quota` and 402 are not repeated: waiting does not help."""
+    with served(refused(status, "insufficient_quota")) as server:
         (error,) = ask(server.base_url, prompt())
         assert isinstance(error, LLMError)
         assert "insufficient_quota" in str(error)
+        assert "top up" in error.hint
         assert len(server.bodies) == 1
 
 

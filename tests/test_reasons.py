@@ -12,9 +12,10 @@ from generator.reasons import SIDES, explained, is_explained
 
 PACKAGE = Path(__file__).parent.parent / "generator"
 # Where reasons are made: the call, and which of its arguments is one.
-CALLS = {"Reject": 0, "Unparsed": 0, "RequestFailed": 0, "_rejected": 2}
+CALLS = {"Reject": 0, "Unparsed": 0, "RequestFailed": 0, "_rejected": 2, "unreadable": 0}
 SOURCES = [
     *sorted((PACKAGE / "filters").glob("*.py")),
+    *sorted((PACKAGE / "imports").glob("*.py")),
     PACKAGE / "parse.py",
     PACKAGE / "writing.py",
 ]

@@ -314,7 +314,7 @@ def test_a_mixture_of_two_writers_on_two_servers(
     card = (tmp_path / "run" / "dataset" / "README.md").read_text()
     assert "written by `one` and `two` and `think`" in card
     assert f"| `two` | {drawn['two']} |" in card
-    assert "tokens_per_record" in trine("stats", tmp_path / "run").out
+    assert "tokens/record" in trine("stats", tmp_path / "run").out
     before = one.stats()["requests"] + two.stats()["requests"]
     (tmp_path / "run" / "stages" / "generate.done.json").unlink()
     assert trine("run", "-c", path, "-q").code == 0

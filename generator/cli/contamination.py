@@ -15,7 +15,8 @@ from generator.cli.tables import one_line, print_table
 from generator.contaminationconfig import ContaminationConfig
 from generator.decontaminate import contamination_of
 from generator.errors import InputError
-from generator.runs import existing_run
+from generator.recordfile import records_in
+from generator.runs import RunFolder
 
 _CHECKS = ("exact", "one_word", "ngram", "near")
 
@@ -52,8 +53,8 @@ def command(
 ) -> int:
     """Find records of SOURCE that stand in evaluation sets: equal, overlapping or nearly equal.
 
-    SOURCE is a run's folder, or a JSONL file of records; it is not changed. To drop such records
-    within a run, give it `--set contamination.sets=[...] --set contamination.remove=true`.
+    SOURCE is a run's folder, or a folder or JSONL file of records; it is not changed. To drop such
+    records within a run, give it `--set contamination.sets=[...] --set contamination.remove=true`.
 
     \b
       trine contamination outputs/quickstart --against data/scifact --against mteb:STSBenchmark
@@ -62,7 +63,7 @@ def command(
     config = _config(source, sets)
     if no_passages:
         config = config.model_copy(update={"passages": False})
-    records = existing_run(source).records if source.is_dir() else source
+    records = records_in(source)
     with ProgressLine(quiet=quiet) as progress:
         found = contamination_of(records, config, output, progress)
     if as_json:
@@ -73,7 +74,8 @@ def command(
 
 
 def _config(source: Path, sets: tuple[str, ...]) -> ContaminationConfig:
-    configured = config_of_run(source, ()).contamination if source.is_dir() else None
+    is_run = RunFolder(source).manifest.is_file()
+    configured = config_of_run(source, ()).contamination if is_run else None
     if not sets and configured is None:
         raise InputError("no evaluation set", hint=f"trine contamination {source} --against FOLDER")
     if not sets and configured is not None:

@@ -14,6 +14,7 @@ import click
 from generator.cli.options import config_from, options
 from generator.cli.progress import ProgressLine
 from generator.cli.tables import one_line, print_table
+from generator.cli.words import tell_next
 from generator.corpus.build import Ingested, open_passages
 from generator.corpus.store import Passage, PassageFile
 from generator.corpus.tokens import token_count
@@ -65,6 +66,8 @@ def command(
     for passage in chosen[:show]:
         click.secho(f"\n{passage.source} · {passage.language} · {passage.id}", fg="cyan")
         click.echo(passage.full)
+    if len(paths) == 1:
+        tell_next("plan", "-c", "my-documents", "--set", f"corpus={paths[0]}")
 
 
 def _some(passages: PassageFile, seed: int) -> list[Passage]:

@@ -69,7 +69,10 @@ def command(
     ]
     _write(results[0], run, quiet=quiet)
     _print(results, as_json=as_json)
-    if fail_under is not None and any(not result.main >= fail_under for result in results):
+    low = [r for r in results if fail_under is not None and not r.main >= fail_under]
+    for result in low:
+        click.echo(f"{result.task}: {result.main:.4f} is under {fail_under:g}", err=True)
+    if low:
         ctx.exit(GATE_FAILED)
 
 

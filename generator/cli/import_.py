@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from generator.cli.options import options
+from generator.cli.words import counted, tell_next
 from generator.errors import InputError
+from generator.records import Record, Rejected
 
+_SHOWN = 3
 _FORMATS = ("auto", "pairs", "squad", "nli", "clicks", "triples", "beir", "msmarco")
 
 
@@ -53,12 +57,34 @@ def command(source: str, *, output: Path | None, format_name: str, **flags: Any)
     names = ("query", "positive", "negative", "label", "clicks")
     columns = Columns(**{name: flags.pop(f"{name}_column") for name in names})
     wanted = ImportOptions(format=format_name, columns=columns, **flags)
-    counts = write_both(import_records(source, wanted), output)
+    counts = write_both(_some(import_records(source, wanted), source), output)
     for name, number in Counter(counts.rejected).most_common():
         click.echo(f"{number:8,}  {name.rpartition('|')[2]}", err=True)
     kept, rejected = counts.passed.total(), counts.rejected.total()
-    click.echo(f"{kept:,} records, {rejected:,} rows rejected, in {output}", err=True)
-    if not kept:
-        raise InputError(
-            f"{source}: no record in it", hint=f"see {output / 'rejected.jsonl'}, or name columns"
-        )
+    click.echo(
+        f"{counted(kept, 'record')}, {counted(rejected, 'row')} rejected, in {output}", err=True
+    )
+    tell_next("mine", output, "-o", f"{output}-mined")
+
+
+def _some(items: Iterable[Record | Rejected], source: str) -> Iterator[Record | Rejected]:
+    """The items. Raises InputError behind the last where none is a record: nothing is replaced."""
+    told, kept = Counter[str](), 0
+    first: dict[str, Rejected] = {}
+    for item in items:
+        if isinstance(item, Rejected):
+            told[item.reason] += 1
+            first.setdefault(item.reason, item)
+        else:
+            kept += 1
+        yield item
+    if kept:
+        return
+    problems = [f"{reason}: {counted(n, 'row')}, first {first[reason].detail}"
+                for reason, n in told.most_common(_SHOWN)]  # fmt: skip
+    unnamed = told["no_query"] + told["no_positive"]
+    raise InputError(
+        f"{source}: no record in it", problems=tuple(problems),
+        hint="name the columns: --query-column NAME --positive-column NAME" if unnamed
+        else "docs/mining.md has the formats; --format names one",
+    )  # fmt: skip

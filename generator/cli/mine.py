@@ -11,6 +11,7 @@ import click
 from generator.cli.errors import DONE, GATE_FAILED, tell_stopped
 from generator.cli.models import progress_line
 from generator.cli.options import config_from, config_of_run, options, other_folder
+from generator.cli.words import tell_next
 from generator.runs import is_run
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ def command(
     _print(mined, output or source, as_json=as_json)
     if mined.stopped:
         tell_stopped(mined.stopped, config.budget.caps)
-    return GATE_FAILED if mined.stopped else DONE
+        return GATE_FAILED
+    if not as_json and not in_run:
+        tell_next("filter", output, "-o", f"{output}-filtered")
+    return DONE
 
 
 def _on_run(config: RunConfig, *, quiet: bool) -> Mined:

@@ -10,6 +10,7 @@ import click
 
 from generator.cli.options import config_from, options
 from generator.cli.tables import print_table
+from generator.cli.words import counted
 from generator.estimate import Estimate, Share, estimate
 from generator.judgeguess import Judging
 from generator.plan import Plan, make_plan
@@ -20,7 +21,7 @@ _JUDGED = ("calls", "input_tokens", "output_tokens")
 
 @click.command("plan")
 @options(
-    "recipe", "model", "count", "output", "seed", "overrides", "tasks", "prompts",
+    "recipe", "model", "count", "keep", "output", "seed", "overrides", "tasks", "prompts",
     "max_cost", "max_tokens", "json",
 )  # fmt: skip
 def command(*, as_json: bool, **flags: object) -> None:
@@ -69,7 +70,7 @@ def _print_models(found: Estimate) -> None:
 
 def _print_total(plan: Plan, found: Estimate) -> None:
     rows = [
-        ("calls", f"{found.calls:,} ({found.brainstorm_calls:,} of them brainstorming)"),
+        ("calls", f"{found.calls:,}{_brainstormed(found)}"),
         ("input tokens", f"{found.input_tokens:,}"),
         ("output tokens", _range(found)),
         ("price, judges included" if found.judges else "price", _usd(found.usd)),
@@ -87,6 +88,9 @@ def _print_total(plan: Plan, found: Estimate) -> None:
             " prices.yaml, or set llm.input_usd_per_million and llm.output_usd_per_million",
             err=True,
         )
+    if plan.config.keep:
+        kept = counted(plan.config.keep, "record")
+        click.echo(f"note: it ends with {kept}; these are all draws that it may take", err=True)
     _print_caps(plan, found)
 
 
@@ -101,11 +105,22 @@ def _print_caps(plan: Plan, found: Estimate) -> None:
         click.echo(f"note: the cap of {budget.max_tokens:,} tokens may stop it", err=True)
 
 
+def _brainstormed(found: Estimate) -> str:
+    calls = found.brainstorm_calls
+    return f" ({calls:,} of them brainstorming)" if calls else ""
+
+
 def _range(found: Estimate | Share) -> str:
-    return f"{found.output_tokens_low:,} to {found.output_tokens_high:,}"
+    return _between(f"{found.output_tokens_low:,}", f"{found.output_tokens_high:,}")
+
+
+def _between(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
 
 
 def _usd(price: Money | None) -> str:
     if price is None:
         return "unknown"
-    return f"${price.low:,.2f} to ${price.high:,.2f}" if price.high else "nothing by the token"
+    if not price.high:
+        return "nothing by the token"
+    return _between(f"${price.low:,.2f}", f"${price.high:,.2f}")

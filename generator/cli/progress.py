@@ -9,6 +9,7 @@ from typing import Self
 
 import click
 
+from generator.cli.words import counted
 from generator.llm.pool import Traffic
 from generator.text import clock
 
@@ -96,7 +97,8 @@ class ProgressLine:
         elapsed = max(time.monotonic() - self._start, 1e-9)
         rate = done / elapsed
         total = f"/{self._total:,}" if self._total else ""
-        parts = [f"{self._stage} {done:,}{total}", f"{rate:,.1f}/s"]
+        speed = f"{rate:,.1f}/s" if rate >= 1 else f"{60 * rate:,.1f}/min"
+        parts = [f"{self._stage} {done:,}{total}", speed]
         parts += [f"kept {self._kept:,}", f"rejected {self._rejected:,}"]
         parts += self._money() if self._traffic else []
         if self._total and rate:
@@ -109,7 +111,7 @@ class ProgressLine:
         journal = f" ({traffic.from_journal:,} from the journal)" if traffic.from_journal else ""
         flow = traffic.flow()
         return [
-            f"{traffic.answered:,} answers{journal}",
+            f"{counted(traffic.answered, 'answer')}{journal}",
             *([f"{flow.in_flight:,} of {flow.window:,} in flight"] if flow else []),
             f"{tokens:,} tokens",
             *([f"${traffic.cost_usd:.2f} so far"] if traffic.cost_usd else []),

@@ -7,6 +7,7 @@ from collections import Counter
 import click
 
 from generator.cli.tables import print_table
+from generator.cli.words import counted
 from generator.summary import Summary
 
 
@@ -25,7 +26,7 @@ def print_summary(summary: Summary) -> None:
     if reasons:
         rows = [(stage, reason, number) for (stage, reason), number in reasons.most_common()]
         print_table(("stage", "reason", "rejected"), rows, title="Where the others went", err=True)
-    click.echo(f"{summary.kept:,} records in {summary.folder}", err=True)
+    click.echo(f"{counted(summary.kept, 'record')} in {summary.folder}", err=True)
 
 
 def _rows(summary: Summary) -> list[tuple[str, int, int, int, int, int, str]]:

@@ -12,6 +12,8 @@ from generator.cli.options import config_from, options
 from generator.cli.progress import ProgressLine
 from generator.cli.report import print_summary
 from generator.cli.trained import print_trained
+from generator.cli.words import counted, tell_next
+from generator.summary import Summary
 
 
 @click.command("run")
@@ -41,5 +43,21 @@ def command(*, quiet: bool, as_json: bool, **flags: object) -> int:
     if summary.stopped:
         tell_stopped(summary.stopped, config.budget.caps)
     elif summary.short:
-        click.echo(f"kept {summary.kept} of {config.keep} asked for: raise count (-n)", err=True)
-    return GATE_FAILED if summary.short or summary.stopped else DONE
+        click.echo(
+            f"kept {summary.kept:,} of {config.keep:,} asked for: raise count (-n)", err=True
+        )
+    elif not summary.kept:
+        click.echo(f"no record was kept of {counted(summary.drawn, 'draw')}", err=True)
+    if not quiet:
+        _tell_next(summary)
+    return GATE_FAILED if summary.short or summary.stopped or not summary.kept else DONE
+
+
+def _tell_next(summary: Summary) -> None:
+    """The records, or why there is none; and a model's own searches."""
+    if not summary.kept:
+        tell_next("show", summary.folder, "--rejected", "-n", 3)
+    elif not summary.stopped:
+        tell_next("show", summary.folder, "-n", 3)
+    if summary.trained is not None:
+        tell_next("search", summary.trained.model, summary.folder, "YOUR QUERY")

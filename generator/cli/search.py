@@ -11,6 +11,7 @@ import click
 from generator.cli.models import ModelFlags, model_options, progress_line
 from generator.cli.options import options
 from generator.cli.tables import one_line, print_table
+from generator.errors import InputError
 
 if TYPE_CHECKING:
     from generator.search.passages import Passage
@@ -45,6 +46,8 @@ def command(
     """  # noqa: D301 - \b keeps click from folding the lines
     from generator.search.passages import read_passages  # noqa: PLC0415
 
+    if not query.strip():
+        raise InputError("the query is empty", hint='trine search MODEL CORPUS "a question"')
     passages = read_passages(corpus)
     if model == "bm25":
         found = _bm25(passages, query, count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from generator.explain import Exchange, Explainer, Explanation
 
 _SHOWN_CHARS = 1_000
+_LISTED = 12
 Item = Record | Rejected
 
 
@@ -68,7 +70,11 @@ def command(
     items = _with_ids(source, run, ids) if ids else _fitting(source, run, wanted, dropped=dropped)
     found = list(islice(items, None if ids else count))
     if ids and not found:
-        raise InputError(f"{source}: no record or draw {' '.join(ids)}", hint="trine show RUN")
+        raise InputError(
+            f"{source}: no record or draw {' '.join(ids)}", hint=f"trine show {source}"
+        )
+    if count and not found:
+        click.echo(_nothing(source, run, wanted, dropped=dropped), err=True)
     partners = _partners(found, source)
     explainer = _explainer(source, run) if explain or ids else None
     for item in found:
@@ -94,6 +100,21 @@ def _fitting(
     for item in items:
         if all(value in {None, getattr(item, name)} for name, value in wanted.items()):
             yield item
+
+
+def _nothing(
+    source: Path, run: RunFolder | None, wanted: dict[str, str | None], *, dropped: bool
+) -> str:
+    """That nothing fits, and what there is instead."""
+    unasked = dict.fromkeys(wanted)
+    there = list(_fitting(source, run, unasked, dropped=dropped))
+    what = "rejected" if dropped else "kept"
+    for name in [name for name, value in wanted.items() if value is not None] if there else ():
+        counts = Counter(str(getattr(item, name, "")) for item in there).most_common(_LISTED)
+        listed = ", ".join(f"{value or '-'} ({n:,})" for value, n in counts)
+        if wanted[name] not in dict(counts):
+            return f"nothing {what} fits; {name}: {listed}"
+    return f"nothing {what} fits" if there else f"nothing was {what} in {source}"
 
 
 def _folder(source: Path) -> RunFolder | None:
@@ -158,7 +179,8 @@ def _lines(
     if record is not None:
         yield from _record_lines(record, most)
     elif isinstance(item, Rejected):
-        yield _field("draw", f"{item.family} · {item.language} · {item.draw}")
+        known = filter(None, (item.family, item.language, item.draw))
+        yield from [_field("draw", " · ".join(known))] if item.draw else []
         yield from [_field("answer", item.text, most)] if item.text else []
     if partner is not None and isinstance(item, Rejected):
         yield _title(f"  like this one, similarity {item.score:.3f}")

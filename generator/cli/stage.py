@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from generator.cli.options import config_from, config_of_run, options, other_folder
+from generator.cli.words import tell_next
 from generator.config import RunConfig
 from generator.counts import Counts
 from generator.recordfile import records_in
@@ -45,6 +46,7 @@ def stage_command(name: str, text: str, on_run: OnRun, on_file: OnFile) -> click
             config = config_from(overrides=overrides, **flags)  # type: ignore[arg-type]
             counts = on_file(records, folder, config)
         _print(counts, output or source)
+        _tell_next(name, source, output)
 
     return command
 
@@ -54,3 +56,14 @@ def _print(counts: Counts, place: Path) -> None:
         click.echo(f"{number:8,}  {name.replace('|', '  ')}", err=True)
     kept, rejected = counts.passed.total(), counts.rejected.total()
     click.echo(f"{kept:,} kept, {rejected:,} rejected in {place}", err=True)
+
+
+def _tell_next(name: str, source: Path, output: Path | None) -> None:
+    """Behind a run's filter its deduplication; behind that its data set, which is of before."""
+    if name == "filter":
+        more = ["-o", f"{output}-deduped"] if output else []
+        tell_next("dedupe", output or source, *more)
+    elif output is None:
+        tell_next("export", source)
+    else:
+        tell_next("train", output, "--base", "MODEL", "-c", "train-small", "-o", f"{output}-model")

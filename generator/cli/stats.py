@@ -48,9 +48,12 @@ def command(run: Path, *, by: str | None, encoder: str | None, as_json: bool) ->
       trine stats outputs/quickstart --by family
       trine stats outputs/quickstart --encoder sentence-transformers/all-MiniLM-L6-v2
     """  # noqa: D301 - \b keeps click from folding the lines
-    path = existing_run(run).stats
+    folder = existing_run(run)
+    path = folder.stats
     if not path.is_file():
         raise RunError(f"{run}: no statistics yet", hint=f"trine export {run}")
+    if folder.records.stat().st_mtime > path.stat().st_mtime:
+        click.echo(f"note: records changed since; trine export {run} counts them anew", err=True)
     text = path.read_text(encoding="utf-8")
     stats: dict[str, Any] = json.loads(text)
     if encoder is not None:
@@ -75,7 +78,7 @@ def _compare(run: Path, encoder: str, stats: dict[str, Any]) -> None:
 
 
 def _print_all(stats: Json) -> None:
-    rows = [(row["step"], row["count"], row["share"]) for row in stats["yield"]]
+    rows = [(row["step"], row["count"], f"{100 * row['share']:.1f} %") for row in stats["yield"]]
     print_table(("step", "count", "of the draws"), rows, title="Where the draws went")
     if stats["unaccounted"]:
         click.echo(f"{stats['unaccounted']:,} draws are not accounted for", err=True)
@@ -198,7 +201,8 @@ def _measures(stats: Json) -> list[tuple[str, Any]]:
             of = f"of {likeness['sampled']:,} queries, {likeness[kind].get('name', 'n-grams')}"
             rows.append((f"Vendi score {of}", likeness[kind]["vendi"]))
             rows.append((f"mean cosine {of}", likeness[kind]["mean_cosine"]))
-    return rows + list(stats["usage"].items())
+    names = {**_USAGE, "completion_tokens": "tokens out"}
+    return rows + [(names.get(n, n), _cost(value, n)) for n, value in stats["usage"].items()]
 
 
 def _percent(part: int, whole: int) -> str:
@@ -206,4 +210,6 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _cost(value: Any, name: str) -> Any:
-    return f"{value:,.4f}" if "usd" in name and value != "" else value
+    if not isinstance(value, int | float):
+        return value
+    return f"{value:,.4f}" if "usd" in name else round(value)

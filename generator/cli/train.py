@@ -8,6 +8,7 @@ import click
 
 from generator.cli.errors import DONE, GATE_FAILED
 from generator.cli.options import options
+from generator.cli.words import counted, tell_next
 
 
 @click.command("train")
@@ -46,12 +47,15 @@ def command(
         return DONE if passed else GATE_FAILED
     result = commands.train(data, config, report)
     scores = "".join(f", nDCG@10 {score:.4f}" for _, score in result.scores[-1:])
+    steps = counted(result.steps, "step")
     click.echo(
-        f"{result.steps:,} steps in {result.seconds / 60:.1f} min, loss {result.loss:.4f}{scores}",
+        f"{steps} in {result.seconds / 60:.1f} min, loss {result.loss:.4f}{scores}",
         err=True,
     )
     if result.model is not None:
         click.echo(result.model)
+        if not quiet:
+            tell_next("eval", result.model, "DIR_OF_A_TASK")
     return DONE
 
 

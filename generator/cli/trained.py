@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from generator.cli.tables import one_line, print_table
+from generator.cli.words import counted
 
 if TYPE_CHECKING:
     from generator.heldout import Example
@@ -24,7 +25,7 @@ def print_trained(trained: Trained) -> None:
             err=True,
         )
     minutes = trained.seconds / 60
-    click.echo(f"{trained.model}: {trained.steps:,} steps in {minutes:.1f} min", err=True)
+    click.echo(f"{trained.model}: {counted(trained.steps, 'step')} in {minutes:.1f} min", err=True)
 
 
 def _print_search(example: Example) -> None:

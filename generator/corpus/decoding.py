@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 from generator import langid
 from generator.errors import BadDocument, MissingExtra
@@ -17,6 +19,7 @@ _HALF_WIDTH = re.compile("[\uff61-\uff9f]")  # what EUC-JP looks like when read 
 _FEWEST_KANA = 0.05
 # French read as Central European has è for č: the letters cannot tell, the language can.
 _LATIN = {"cp1250", "cp1254", "cp1257", "latin_1", "iso8859_2", "iso8859_10", "iso8859_16"}
+_MOST_BEYOND, _MARKS = 0.1, set("“”‘’„–—…€«»°§·¿¡\xa0")
 _WESTERN = set("en fr de es it pt nl sv da no nb nn fi is ca gl eu".split())
 
 
@@ -27,6 +30,33 @@ def decode(data: bytes) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as exc:
         raise BadDocument("bad_encoding", f"{encoding} up to byte {exc.start}") from exc
+
+
+def lines(path: Path) -> Iterator[str | UnicodeDecodeError]:
+    """The lines of a file; a broken one comes as what is wrong with it. Raises BadDocument."""
+    encoding = encoding_of(path)
+    if encoding == "utf-16":
+        with path.open(encoding=encoding) as text:
+            yield from text
+        return
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                yield line.decode(encoding)
+            except UnicodeDecodeError as exc:
+                yield exc
+
+
+def encoding_of(path: Path) -> str:
+    """By the first line that is not ASCII: a broken line behind it makes a file no other.
+
+    Raises BadDocument.
+    """
+    with path.open("rb") as file:
+        sample = file.read(SAMPLE_BYTES)
+    first = next((line for line in sample.splitlines() if not line.isascii()), b"")
+    is_utf8 = decoded(first, "utf-8") is not None and b"\x1b$" not in sample
+    return "utf-8-sig" if is_utf8 and b"\0" not in sample else detect(sample, whole=False)
 
 
 def detect(sample: bytes, *, whole: bool = True) -> str:
@@ -55,7 +85,20 @@ def _japanese(sample: bytes, *, whole: bool) -> str | None:
     return best if best and shares[best] >= _FEWEST_KANA else None
 
 
+def _is_western(text: str) -> bool:
+    """Whether text read as cp1252 is in a language of it, with no more letters beyond ASCII."""
+    beyond = [char for char in text if not char.isascii()]
+    if len(beyond) > _MOST_BEYOND * len(text):
+        return False
+    letters = all(char.isalpha() or char in _MARKS for char in beyond)
+    return letters and langid.detect(text).language in _WESTERN
+
+
 def _guessed(sample: bytes) -> str:
+    # First, for a few bytes beyond ASCII are Chinese characters as well, if one looks for them.
+    western = decoded(sample, "cp1252")
+    if western and _is_western(western):
+        return "cp1252"
     try:
         from charset_normalizer import from_bytes  # noqa: PLC0415 - 30 ms, and seldom needed
     except ImportError as exc:

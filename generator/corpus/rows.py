@@ -10,9 +10,10 @@ from typing import Any
 
 from generator.corpus import plain
 from generator.corpus.blocks import Document, Skipped
-from generator.corpus.decoding import SAMPLE_BYTES, decode, decoded, detect
+from generator.corpus.decoding import decode, lines
 from generator.corpus.markdown import blocks as markdown_blocks
 from generator.errors import ConfigError, InputError
+from generator.tablefile import table_rows
 from generator.textfile import text_field
 
 TEXT_FIELDS = ("text", "content", "contents", "body", "passage", "document", "article", "context")
@@ -37,7 +38,7 @@ class Fields:
 
 def from_jsonl(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:
     """A document a line. A bad line is skipped with its place. Raises BadDocument."""
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(lines(path), start=1):
         place = f"{source}:{number}"
         if isinstance(line, UnicodeDecodeError):
             yield Skipped(place, "bad_encoding", str(line))
@@ -52,28 +53,6 @@ def from_jsonl(path: Path, source: str, fields: Fields) -> Iterator[Document | S
         yield _document(row, place, source, fields)
 
 
-def _lines(path: Path) -> Iterator[str | UnicodeDecodeError]:
-    with path.open("rb") as file:
-        encoding = _encoding(file.read(SAMPLE_BYTES))
-    if encoding == "utf-16":
-        with path.open(encoding=encoding) as text:
-            yield from text
-        return
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                yield line.decode(encoding)
-            except UnicodeDecodeError as exc:
-                yield exc
-
-
-def _encoding(sample: bytes) -> str:
-    """By the first line that is not ASCII: a broken line behind it makes a file no other."""
-    first = next((line for line in sample.splitlines() if not line.isascii()), b"")
-    is_utf8 = decoded(first, "utf-8") is not None and b"\x1b$" not in sample
-    return "utf-8-sig" if is_utf8 and b"\0" not in sample else detect(sample, whole=False)
-
-
 def from_json(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:
     """A document an object: the file is a list of objects, or one object; read as a whole."""
     try:
@@ -83,6 +62,20 @@ def from_json(path: Path, source: str, fields: Fields) -> Iterator[Document | Sk
         return
     for number, row in enumerate(content if isinstance(content, list) else [content], start=1):
         yield _document(row, f"{source}:{number}", source, fields)
+
+
+def from_table(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:
+    """A document a row of a CSV or TSV file, whose first row names the columns."""
+    names: list[str] | None = None
+    for number, row in table_rows(path):
+        place = f"{source}:{number}"
+        if isinstance(row, str):
+            yield Skipped(place, "bad_encoding", row[:200])
+        elif names is None:
+            names = [name if name in {fields.text, fields.title} else name.strip().lower()
+                     for name in row]  # fmt: skip
+        else:
+            yield _document(dict(zip(names, row, strict=False)), place, source, fields)
 
 
 def from_parquet(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:

@@ -145,7 +145,7 @@ _READERS: dict[str, Reader] = {
 }  # fmt: skip
 _ROWS: dict[str, Callable[[Path, str, Fields], Found]] = {
     ".jsonl": rows.from_jsonl, ".ndjson": rows.from_jsonl, ".json": rows.from_json,
-    ".parquet": rows.from_parquet,
+    ".parquet": rows.from_parquet, ".csv": rows.from_table, ".tsv": rows.from_table,
 }  # fmt: skip
 # A dot in a name is not always the beginning of a suffix (debian-reference.en).
 _TEXT_LIKE = {f".{code}" for code in ("en", "ja", "de", "fr", "es", "zh", "ko", "1", "2", "log")}

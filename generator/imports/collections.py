@@ -34,7 +34,8 @@ def beir(folder: Path, split: str) -> Iterator[Item]:
     path = folder / "qrels" / f"{split}.tsv"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in (folder / "qrels").glob("*.tsv"))) or "none"
-        raise InputError(f"{path}: no such split (known: {known})", hint="--split NAME")
+        hint = f"--split {known.split(', ')[-1] if known != 'none' else 'NAME'}"
+        raise InputError(f"{path}: no such split (known: {known})", hint=hint)
     judged, problems = _judgements(path)
     yield from problems
 

@@ -79,7 +79,7 @@ def _items(source: str, options: ImportOptions) -> tuple[str, Iterator[Item]]:
         return kind, _FOLDERS[kind](path, options.split)
     if kind in _FOLDERS:
         raise InputError(f"{source}: no folder", hint=f"a folder as {kind} has it")
-    rows = rows_of(source, split=options.split)
+    rows = rows_of(source, split=options.split, named=options.columns.named)
     if kind == "auto":
         first = next(rows, None)
         rows = rows if first is None else chain([first], rows)

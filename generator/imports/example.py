@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from generator.records import Rejected
 
-QUERY = ("query", "anchor", "question", "sentence1", "text1", "premise")
+QUERY = (
+    "query", "anchor", "question", "sentence1", "text1", "premise",
+    "クエリ", "検索語", "質問", "質問文",
+)  # fmt: skip
 POSITIVE = (
     "positives", "positive", "pos", "positive_ctxs", "positive_passages", "document", "passage",
     "context", "answer", "sentence2", "text2", "hypothesis", "text", "url",
+    "正例", "文書", "本文", "回答", "回答文", "答え",
 )  # fmt: skip
-NEGATIVE = ("negatives", "negative", "neg", "hard_negative_ctxs", "negative_passages")
+NEGATIVE = ("negatives", "negative", "neg", "hard_negative_ctxs", "negative_passages", "負例")
+# Columns of texts that were there before their queries: several questions ask for one of them.
+PASSAGES = ("context", "passage", "document", "文書", "本文")
 LABEL = ("label", "gold_label")
 CLICKS = ("clicks", "click_count", "count")
 
@@ -27,6 +33,11 @@ class Columns:
     negative: str | None = None
     label: str | None = None
     clicks: str | None = None
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The names that are given."""
+        return frozenset(name for name in astuple(self) if name is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +64,11 @@ Item = Example | Rejected
 
 
 def column(row: Mapping[str, Any], given: str | None, usual: Iterable[str]) -> str | None:
-    """The column of a row: the given one, or the first of the usual names that it has."""
+    """The column of a row: the given one, or the first of the usual names, in any case."""
     if given is not None:
         return given if given in row else None
-    return next((name for name in usual if row.get(name) is not None), None)
+    own = {str(name).strip().lower(): name for name in row if row[name] is not None}
+    return next((own[name] for name in usual if name in own), None)
 
 
 def texts(value: Any) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from generator.imports.example import (
     CLICKS,
     LABEL,
     NEGATIVE,
+    PASSAGES,
     POSITIVE,
     QUERY,
     Columns,
@@ -20,7 +21,7 @@ from generator.imports.example import (
     texts,
 )
 from generator.imports.tables import Placed, unreadable
-from generator.records import Rejected
+from generator.records import Rejected, content_id
 
 # SNLI and MNLI: 0 entailment, 1 neutral, 2 contradiction.
 _LABELS = {"0": "entailment", "1": "neutral", "2": "contradiction"}
@@ -40,12 +41,14 @@ def _pair(place: str, row: Mapping[str, Any], columns: Columns) -> Item:
         return unreadable(f"no_{missing}", place, f"columns: {', '.join(map(str, row))}"[:300])
     if positive == "context" and "answers" in row and not texts(row["answers"]):
         return unreadable("unanswerable", place, "", str(row[query]))
-    asked = texts(row[query])
+    asked, answers = texts(row[query]), numbered(row, (positive,), positive)
+    is_passage = bool(answers) and positive.strip().lower() in PASSAGES
     return Example(
         place,
         asked[0] if asked else "",
-        numbered(row, (positive,), positive),
+        answers,
         numbered(row, NEGATIVE, columns.negative),
+        content_id(answers[0]) if is_passage else None,
     )
 
 
@@ -63,7 +66,9 @@ def squad(rows: Iterator[Placed], columns: Columns, least: int) -> Iterator[Item
                 if question.get("is_impossible") or not question.get("answers", True):
                     yield unreadable("unanswerable", own, "", asked)
                 else:
-                    yield Example(own, asked, (context,) if context else ())
+                    yield Example(
+                        own, asked, (context,) if context else (), (), content_id(context)
+                    )
 
 
 def nli(rows: Iterator[Placed], columns: Columns, _: int) -> Iterator[Item]:

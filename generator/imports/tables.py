@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from generator.errors import InputError
+from generator.corpus.decoding import decode, lines
+from generator.errors import BadDocument, InputError
 from generator.records import Rejected
+from generator.tablefile import table_rows
 
 Row = Mapping[str, Any]
 Placed = tuple[str, Row | Rejected]
 
-csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a document may be longer than 128 kB
 
-
-def rows_of(source: str, *, split: str = "train") -> Iterator[Placed]:
+def rows_of(
+    source: str, *, split: str = "train", named: frozenset[str] = frozenset()
+) -> Iterator[Placed]:
     """The rows of a file (.jsonl, .json, .csv, .tsv, .parquet), or of a data set of the Hub.
 
-    A line that is no row comes as a `Rejected`. Raises InputError where there is nothing to read.
+    `named` are columns that the user names: a first line with one is a header. A line that is no
+    row comes as a `Rejected`. Raises InputError where there is nothing to read.
     """
     path = Path(source)
     if path.is_file():
@@ -30,8 +31,11 @@ def rows_of(source: str, *, split: str = "train") -> Iterator[Placed]:
             raise InputError(
                 f"{path}: not a file of rows", hint=f"one of: {', '.join(sorted(READERS))}"
             )
-        yield from read(path)
-    elif path.exists() or source.startswith((".", "/")):
+        try:
+            yield from read(path, named)
+        except BadDocument as exc:
+            raise InputError(f"{path}: {exc}", hint="save it as UTF-8") from exc
+    elif path.exists() or source.startswith((".", "/")) or path.suffix.lower() in READERS:
         raise InputError(f"{source}: no file of rows", hint="check the path, or give --format")
     else:
         yield from _hub(source, split)
@@ -43,25 +47,25 @@ def unreadable(reason: str, place: str, detail: str, text: str = "") -> Rejected
     return Rejected("import", reason, family="", language="", detail=detail, text=text or None)
 
 
-def _jsonl(path: Path) -> Iterator[Placed]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            place = f"{path.name}:{number}"
+def _jsonl(path: Path, _: frozenset[str]) -> Iterator[Placed]:
+    for number, line in enumerate(lines(path), start=1):
+        place = f"{path.name}:{number}"
+        if isinstance(line, UnicodeDecodeError):
+            text = line.object.decode("utf-8", "replace")[:500]
+            yield place, unreadable("bad_encoding", place, str(line), text)
+        elif line.strip():
             try:
                 yield place, _mapping(json.loads(line), place)
             except ValueError as exc:
-                text = line.decode("utf-8", "replace")[:500]
-                yield place, unreadable("not_json", place, str(exc), text)
+                yield place, unreadable("not_json", place, str(exc), line.rstrip()[:500])
 
 
-def _json(path: Path) -> Iterator[Placed]:
+def _json(path: Path, named: frozenset[str]) -> Iterator[Placed]:
     """A list of rows, a mapping that holds one under "data", or lines after all."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(decode(path.read_bytes()).removeprefix("\ufeff"))
     except ValueError:
-        yield from _jsonl(path)
+        yield from _jsonl(path, named)
         return
     rows = content.get("data") if isinstance(content, Mapping) else content
     if not isinstance(rows, list):
@@ -71,43 +75,47 @@ def _json(path: Path) -> Iterator[Placed]:
         yield place, _mapping(row, place)
 
 
-def _table(path: Path, delimiter: str) -> Iterator[Placed]:
-    # Tabs separate fields that nobody quotes: MS MARCO's texts hold lone quotation marks.
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter, quoting=quoting)
-        header: list[str] | None = None
-        for fields in reader:
-            place = f"{path.name}:{reader.line_num}"
-            if header is None:
-                header = _header(fields)
-                if header == fields:
-                    continue
-            if len(fields) != len(header):
-                detail = f"{len(fields)} fields, not {len(header)}"
-                yield place, unreadable("wrong_fields", place, detail, delimiter.join(fields)[:500])
-            elif fields:
-                yield place, dict(zip(header, fields, strict=True))
+def _table(path: Path, named: frozenset[str]) -> Iterator[Placed]:
+    header: list[str] | None = None
+    for number, fields in table_rows(path):
+        place = f"{path.name}:{number}"
+        if isinstance(fields, str):
+            yield place, unreadable("bad_encoding", place, "", fields[:500])
+            continue
+        if header is None:
+            header = _header(fields, named)
+            if header == fields:
+                continue
+        if len(fields) != len(header):
+            detail = f"{len(fields)} fields, not {len(header)}"
+            yield place, unreadable("wrong_fields", place, detail, "\t".join(fields)[:500])
+        else:
+            yield place, dict(zip(header, fields, strict=True))
 
 
 _NAMES = frozenset(
     """query anchor question sentence1 positive document passage context answer answers sentence2
-    negative premise hypothesis label clicks url text title id qid pid query_id doc_id""".split()
+    negative premise hypothesis label clicks url text title id qid pid query_id doc_id
+    クエリ 検索語 質問 質問文 正例 文書 本文 回答 回答文 答え 負例""".split()
 )
 
 
-def _header(fields: list[str]) -> list[str]:
+def _header(fields: list[str], named: frozenset[str]) -> list[str]:
     """The names in the first line; without any, columns are query, positive and negatives."""
     names = [field.strip().lower() for field in fields]
+    if named.intersection(fields):
+        return fields
     if any(name in _NAMES or name.rstrip("0123456789_") in _NAMES for name in names):
         return fields
-    if len(set(fields)) == len(fields) and all(f.isidentifier() and len(f) < 30 for f in fields):
+    # Words of a script without spaces are identifiers, too, and may be the first pair.
+    is_plain = all(f.isascii() and f.isidentifier() and len(f) < 30 for f in fields)
+    if is_plain and len(set(fields)) == len(fields):
         return fields
     own = ["query", "positive", "negative"]
     return [*own[: len(fields)], *(f"negative_{n}" for n in range(2, len(fields) - 1))]
 
 
-def _parquet(path: Path) -> Iterator[Placed]:
+def _parquet(path: Path, _: frozenset[str]) -> Iterator[Placed]:
     from pyarrow import ArrowInvalid, parquet  # noqa: PLC0415 - slow to import
 
     try:
@@ -144,11 +152,11 @@ def _mapping(value: Any, place: str) -> Row | Rejected:
     return unreadable("not_a_row", place, "not an object", json.dumps(value)[:500])
 
 
-READERS: dict[str, Callable[[Path], Iterator[Placed]]] = {
+READERS: dict[str, Callable[[Path, frozenset[str]], Iterator[Placed]]] = {
     ".jsonl": _jsonl,
     ".ndjson": _jsonl,
     ".json": _json,
-    ".csv": lambda path: _table(path, ","),
-    ".tsv": lambda path: _table(path, "\t"),
+    ".csv": _table,
+    ".tsv": _table,
     ".parquet": _parquet,
 }

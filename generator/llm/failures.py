@@ -44,8 +44,10 @@ def is_unconnected(exc: BaseException) -> bool:
 
 
 def is_out_of_money(exc: BaseException) -> bool:
-    """Whether waiting does not help a 429."""
-    return isinstance(exc, openai.RateLimitError) and exc.code == "insufficient_quota"
+    """Whether waiting does not help: OpenAI says so with a 429, DeepSeek and others with 402."""
+    if isinstance(exc, openai.RateLimitError):
+        return exc.code == "insufficient_quota"
+    return isinstance(exc, openai.APIStatusError) and exc.status_code == 402
 
 
 def retry_after_s(exc: BaseException) -> float | None:

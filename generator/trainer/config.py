@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from generator.config import apply_overrides, find_recipe
 from generator.errors import ConfigError
 from generator.families import Frozen
+from generator.nearest import refuse_another_verbs
 from generator.taxonomy import validation_problems
 from generator.yamlfile import read_yaml
 
@@ -194,8 +195,9 @@ def _validated(raw: Mapping[str, Any], source: str) -> TrainConfig:
     try:
         return TrainConfig.model_validate(raw)
     except ValidationError as exc:
+        refuse_another_verbs(raw, source, "train")
         raise ConfigError(
             f"{source}: wrong configuration",
             hint="docs/training.md lists every key; --base names the model",
-            problems=tuple(validation_problems(exc)),
+            problems=tuple(validation_problems(exc, TrainConfig)),
         ) from exc

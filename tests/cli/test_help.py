@@ -53,3 +53,18 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_a_misspelt_verb_is_told_with_the_one_that_is_meant(trine: Trine) -> None:
+    """Exit 2, on stderr."""
+    ended = trine("rum")
+    assert ended.code == 2
+    assert "No such command 'rum'. Did you mean 'run'?" in ended.err
+    assert "Did you mean" not in trine("xyzzy").err
+
+
+def test_the_package_runs_as_the_command() -> None:
+    """`python -m generator.cli` is `trine`."""
+    command = [sys.executable, "-m", "generator.cli", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"trine {version('trine')}\n"

@@ -179,3 +179,56 @@ def test_two_rounds_mine_with_the_model_of_the_round_before(
     assert json.loads(again.out) == [first, second]
     assert "training" not in again.err
     assert weights.stat().st_mtime_ns == made
+
+
+def test_an_import_that_fails_tells_the_columns_and_replaces_nothing(
+    trine: Trine, tmp_path: Path
+) -> None:
+    """What an earlier import left stays; the error names what the rows have."""
+    out = tmp_path / "pairs"
+    good = trine("import", write_squad(tmp_path / "s.json"), "-o", out)
+    assert f"next: trine mine {out} -o {out}-mined" in good.err
+    before = (out / "records.jsonl").read_text(encoding="utf-8")
+    path = tmp_path / "wrong.jsonl"
+    path.write_text('{"q": "who?", "doc": "a bee"}\n' * 2, encoding="utf-8")
+    ended = trine("import", path, "-o", out)
+    assert ended.code == 2
+    assert "no_query: 2 rows, first wrong.jsonl:1: columns: q, doc" in ended.err
+    assert "--query-column" in ended.err
+    assert (out / "records.jsonl").read_text(encoding="utf-8") == before
+    ended = trine("import", path, "-o", out, "--query-column", "q", "--positive-column", "doc")
+    assert (ended.code, "2 records, 0 rows rejected" in ended.err) == (0, True)
+
+
+def test_a_folder_of_records_is_compared_with_an_evaluation_set(
+    trine: Trine, tmp_path: Path, corpus: Path
+) -> None:
+    """As a file of records is; nothing of a run is needed."""
+    assert trine("import", write_squad(tmp_path / "s.json"), "-o", tmp_path / "pairs").code == 0
+    ended = trine("contamination", tmp_path / "pairs", "--against", corpus, "-q", "--json")
+    assert ended.code == 0
+    assert json.loads(ended.out)["records"] == 9
+
+
+def test_a_folder_that_holds_a_model_stands_for_it(
+    trine: Trine, tmp_path: Path, corpus: Path, base: Path
+) -> None:
+    """`trine train -o M` writes M/model, and `trine search M` finds it."""
+    assert trine("import", write_squad(tmp_path / "s.json"), "-o", tmp_path / "pairs").code == 0
+    ended = trine("train", tmp_path / "pairs", "--base", base, "-o", tmp_path / "m", *settings(),
+                  "--set", "max_steps=1")  # fmt: skip
+    assert "1 step in" in ended.err
+    assert f"next: trine eval {tmp_path / 'm' / 'model'} DIR_OF_A_TASK" in ended.err
+    query = ("search", tmp_path / "m", corpus, "bees", "-q", "--json")
+    inner = ("search", tmp_path / "m" / "model", corpus, "bees", "-q", "--json")
+    assert trine(*query).out == trine(*inner).out != ""
+
+
+def test_what_has_no_vector_and_what_asks_nothing(
+    trine: Trine, tmp_path: Path, corpus: Path
+) -> None:
+    """BM25 is no name of the Hub; an empty query is no question."""
+    ended = trine("encode", "bm25", corpus, "-o", tmp_path / "v.npy")
+    assert (ended.code, "it has no vectors" in ended.err) == (2, True)
+    ended = trine("search", "bm25", corpus, " ")
+    assert (ended.code, "the query is empty" in ended.err) == (2, True)

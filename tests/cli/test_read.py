@@ -34,11 +34,15 @@ def test_show_prints_json_lines(trine: Trine, finished: Path) -> None:
 def test_show_prints_what_was_rejected(trine: Trine, small_recipe: Path) -> None:
     """With its stage and reason; --reason picks one."""
     change = "filters.length={query: {max_words: 1}}"
-    assert trine("run", "-c", small_recipe, "-q", "--set", change).code == 0
     folder = small_recipe.parent / "run"
-    assert trine("show", folder).out == ""
+    ended = trine("run", "-c", small_recipe, "--set", change)
+    assert (ended.code, "no record was kept of 40 draws" in ended.err) == (1, True)
+    assert f"next: trine show {folder} --rejected -n 3" in ended.err
+    assert trine("show", folder) == (0, "", f"nothing was kept in {folder}\n")
     assert trine("show", folder, "--rejected").out.count("filter: query_too_long") == 5
-    assert trine("show", folder, "--reason", "query_too_short").out == ""
+    ended = trine("show", folder, "--reason", "query_too_short")
+    assert (ended.code, ended.out) == (0, "")
+    assert "reason: query_too_long (40)" in ended.err
 
 
 @pytest.fixture

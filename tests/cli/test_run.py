@@ -137,7 +137,8 @@ def test_no_recipe_of_that_name(trine: Trine) -> None:
     ended = trine("run", "-c", "e5-mitsral")
     assert ended.code == 2
     assert "no recipe e5-mitsral" in ended.err
-    assert "e5-mistral.yaml" in ended.err.split("hint: ")[1]
+    assert "no recipe e5-mitsral (did you mean e5-mistral?)" in ended.err
+    assert "e5-mistral, " in ended.err.split("hint: ")[1]
 
 
 def test_an_interrupt_exits_130_with_the_command_that_resumes(
@@ -193,3 +194,23 @@ def test_a_terminal_gets_a_line_that_is_redrawn(small_recipe: Path) -> None:
 def test_no_color_is_honoured_in_errors_too() -> None:
     """No escape at all in an error."""
     assert on_a_terminal("run", "-c", "nope").startswith("error: no recipe nope\r\nhint: ")
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["llm.base_url=localhost:8000/v1", "llm.endpoints=[{base_url: gpu1}]"],
+)
+def test_an_address_without_a_scheme_is_told_before_anything_is_asked(
+    trine: Trine, small_recipe: Path, override: str
+) -> None:
+    """With the address that was probably meant."""
+    ended = trine("plan", "-c", small_recipe, "--set", "llm.backend=openai", "--set", override)
+    assert ended.code == 2
+    assert "begins with http:// or https://: http://" in ended.err
+
+
+def test_a_plan_takes_the_flags_of_its_run(trine: Trine, small_recipe: Path) -> None:
+    """--keep too: the draws are the most that it may take."""
+    ended = trine("plan", "-c", small_recipe, "--keep", 5)
+    assert ended.code == 0
+    assert "note: it ends with 5 records; these are all draws that it may take" in ended.err

@@ -130,3 +130,14 @@ def test_show_tells_what_a_dropped_record_resembles(
     assert shown.index(text) < shown.index("like") < shown.index("stones to the sea")
     clusters = rows(tmp_path / "out" / "clusters.jsonl")
     assert [len(cluster["dropped"]) for cluster in clusters] == [2]  # type: ignore[arg-type]
+
+
+def test_a_stage_of_a_run_says_what_is_of_before(trine: Trine, finished: Path) -> None:
+    """Filter leads to deduplication, that to the data set; statistics say so meanwhile."""
+    assert "note: records changed" not in trine("stats", finished).err
+    change = "filters.length={query: {max_words: 12}}"
+    assert f"next: trine dedupe {finished}" in trine("filter", finished, "--set", change).err
+    assert f"next: trine export {finished}" in trine("dedupe", finished).err
+    assert f"note: records changed since; trine export {finished}" in trine("stats", finished).err
+    assert trine("export", finished).code == 0
+    assert "note: records changed" not in trine("stats", finished).err

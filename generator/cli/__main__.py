@@ -1,0 +1,5 @@
+"""`python -m generator.cli`: the command where no script of it lies on the path."""
+
+from generator.cli import main
+
+main()
