@@ -16,7 +16,7 @@ from generator.text import CJK, KANA
 # Enough to tell, and the cost grows with the length: 200 characters take about 50 microseconds.
 MAX_CHARS = 200
 
-_KANA, _CJK = re.compile(f"[{KANA}]"), re.compile(f"[{CJK}]")
+_KANA, _CJK = re.compile(f"[{KANA}]+"), re.compile(f"[{CJK}]+")
 MIN_KANA_SHARE = 0.1
 
 # Function words of English: those that other languages written in ASCII hardly have, and all.
@@ -92,8 +92,9 @@ def is_plainly(text: str, language: str, share: float = 0.3) -> bool:
     """
     line = text[:MAX_CHARS]
     if language == "ja":
-        kana, cjk = len(_KANA.findall(line)), len(_CJK.findall(line))
-        return 0 < len(line) <= 5 * kana and 10 * cjk >= 7 * len(line)
+        cjk = "".join(_CJK.findall(line))
+        kana = _length(_KANA, cjk)
+        return 0 < len(line) <= 5 * kana and 10 * len(cjk) >= 7 * len(line)
     if language != "en" or not line.isascii():
         return False
     words = line.lower().split()
@@ -115,9 +116,14 @@ def detect(text: str) -> Guess:
     labels, scores = _model().predict(line, k=1)
     language, confidence = labels[0].removeprefix("__label__"), min(float(scores[0]), 1.0)
     # The model takes a question full of Han characters for Chinese; kana settle it.
-    if language == "zh" and len(_KANA.findall(line)) >= MIN_KANA_SHARE * len(line):
+    if language == "zh" and _length(_KANA, line) >= MIN_KANA_SHARE * len(line):
         return Guess("ja", confidence)
     return Guess(language, confidence)
+
+
+def _length(chars: re.Pattern[str], text: str) -> int:
+    """How many characters of the text are of the pattern's kind."""
+    return len("".join(chars.findall(text)))
 
 
 def has_kana(text: str) -> bool:

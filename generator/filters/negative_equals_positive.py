@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from generator.filters.base import Reject, quote
 from generator.records import Record
-from generator.text import SHINGLE_CHARS, normalise, shared, shingles, similarity
+from generator.text import SHINGLE_CHARS, may_hold, normalise, shared, shingles, similarity
 
 # 5-grams of the one text looked up in the other before anything is counted.
 _PROBES = 16
@@ -55,6 +55,8 @@ def _contained(positive: str, negative: str, max_contained: float) -> float:
         positive[i : i + SHINGLE_CHARS] for i in range(0, len(positive) - SHINGLE_CHARS, step)
     ]
     if sum(probe in negative for probe in probes) < max_contained / 2 * len(probes):
+        return 0.0
+    if not may_hold(negative, positive, max_contained):
         return 0.0
     wanted = shingles(positive)
     return shared(wanted, shingles(negative)) / wanted.size

@@ -13,7 +13,15 @@ from collections.abc import Mapping
 
 from generator.filters.base import Reject, quote
 from generator.records import Record
-from generator.text import contains_phrase, normalise, shared, shingles, unspaced_share, word_count
+from generator.text import (
+    contains_phrase,
+    may_hold,
+    normalise,
+    shared,
+    shingles,
+    unspaced_share,
+    word_count,
+)
 
 # From here on a query is a sentence rather than keywords; 7.5 words are 15 Han or kana characters.
 _SENTENCE_WORDS = 6.0
@@ -115,6 +123,8 @@ def _asks_last(query: str) -> bool:
 def _overlaps(text: str, query: str, max_overlap: float, *, pair: bool) -> bool:
     """Whether the two share most 5-grams: of the query's, of a pair those of the longer one."""
     if word_count(query) < _SENTENCE_WORDS or len(text) > _COMPARABLE * len(query):
+        return False
+    if not may_hold(text, query, max_overlap):
         return False
     of_query, of_text = shingles(query), shingles(text)
     size = max(of_query.size, of_text.size) if pair else of_query.size
