@@ -26,7 +26,8 @@ _CJK_RUN = re.compile(f"[{CJK}]+")
 _SOUTH_EAST_RUN = re.compile(f"[{SOUTH_EAST}]+")
 UNSPACED_CHAR = re.compile(f"[{CJK}{SOUTH_EAST}]")
 _UNSPACED_RUN = re.compile(f"[{CJK}{SOUTH_EAST}]+")
-_SPACE_BESIDE_UNSPACED = re.compile(f"(?<=[{CJK}{SOUTH_EAST}]) | (?=[{CJK}{SOUTH_EAST}])")
+# The space first: what a pattern begins with is looked for fastest.
+_SPACE_BESIDE_UNSPACED = re.compile(f" (?:(?<=[{CJK}{SOUTH_EAST}] )|(?=[{CJK}{SOUTH_EAST}]))")
 _UNIT = re.compile(f"[{CJK}{SOUTH_EAST}]|[^\\s{CJK}{SOUTH_EAST}]+")
 _WORD = re.compile(r"[^\W_]\S*")  # a token of a spaced script that holds a letter or digit
 
@@ -61,6 +62,12 @@ def word_count(text: str) -> float:
     south_east = len(rest) - len(spaced) + south_east_runs
     unspaced = cjk / CHARS_PER_CJK_WORD + south_east / CHARS_PER_SOUTH_EAST_WORD
     return len(_WORD.findall(spaced)) + unspaced
+
+
+@lru_cache(maxsize=16)
+def used_chars(text: str) -> str:
+    """The text's characters, each once, in no order: far fewer to search than the text has."""
+    return "".join(set(text))
 
 
 def unspaced_share(text: str) -> float:
@@ -246,7 +253,7 @@ def similarity(first: str, second: str, above: float) -> float:
 
     The same as `jaccard` of their `shingles`, for less.
     """
-    if not (first.isascii() and second.isascii() and min(len(first), len(second)) >= SHINGLE_CHARS):
+    if not _are_long_ascii(first, second):
         return jaccard(shingles(first), shingles(second))
     (one, of_one), (other, of_other) = _shingle_buckets(first), _shingle_buckets(second)
     most = min(one.size, other.size)
@@ -257,16 +264,27 @@ def similarity(first: str, second: str, above: float) -> float:
     return (count_distinct(one) + count_distinct(other) - either) / either
 
 
-def may_hold(text: str, part: str, above: float) -> bool:
-    """Whether more than the share `above` of the shingles of `part` may stand in `text`.
+def contained(part: str, text: str, above: float) -> float:
+    """The share of the shingles of `part` that stand in `text`, or 0 if not `above` that.
 
-    Both in normal form. Far cheaper than to count, which need not be done where the answer is no.
+    Both in normal form. The same as counting their `shingles`, for less.
     """
-    if not (text.isascii() and part.isascii() and min(len(text), len(part)) >= SHINGLE_CHARS):
-        return True
-    (wanted, of_part), (_, of_text) = _shingle_buckets(part), _shingle_buckets(text)
-    fewest_missing = int(np.count_nonzero(of_part & ~of_text))
-    return wanted.size - fewest_missing >= above * wanted.size
+    if not _are_long_ascii(part, text):
+        wanted = shingles(part)
+        return shared(wanted, shingles(text)) / wanted.size if wanted.size else 0.0
+    (one, of_one), (other, of_other) = _shingle_buckets(part), _shingle_buckets(text)
+    fewest_missing = int(np.count_nonzero(of_one & ~of_other))
+    if one.size - fewest_missing < above * one.size:
+        return 0.0
+    size = count_distinct(one)
+    if size - fewest_missing < above * size:
+        return 0.0
+    missing = count_distinct(np.concatenate([one, other])) - count_distinct(other)
+    return (size - missing) / size
+
+
+def _are_long_ascii(first: str, second: str) -> bool:
+    return first.isascii() and second.isascii() and min(len(first), len(second)) >= SHINGLE_CHARS
 
 
 @lru_cache(maxsize=8)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from generator.filters.base import Reject, quote
 from generator.records import Record
-from generator.text import SHINGLE_CHARS, may_hold, normalise, shared, shingles, similarity
+from generator.text import SHINGLE_CHARS, contained, normalise, similarity
 
 # 5-grams of the one text looked up in the other before anything is counted.
 _PROBES = 16
@@ -56,10 +56,7 @@ def _contained(positive: str, negative: str, max_contained: float) -> float:
     ]
     if sum(probe in negative for probe in probes) < max_contained / 2 * len(probes):
         return 0.0
-    if not may_hold(negative, positive, max_contained):
-        return 0.0
-    wanted = shingles(positive)
-    return shared(wanted, shingles(negative)) / wanted.size
+    return contained(positive, negative, max_contained)
 
 
 def _similarity(first: str, second: str, max_similarity: float) -> float:

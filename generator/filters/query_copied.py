@@ -13,15 +13,7 @@ from collections.abc import Mapping
 
 from generator.filters.base import Reject, quote
 from generator.records import Record
-from generator.text import (
-    contains_phrase,
-    may_hold,
-    normalise,
-    shared,
-    shingles,
-    unspaced_share,
-    word_count,
-)
+from generator.text import contained, contains_phrase, normalise, unspaced_share, word_count
 
 # From here on a query is a sentence rather than keywords; 7.5 words are 15 Han or kana characters.
 _SENTENCE_WORDS = 6.0
@@ -76,7 +68,8 @@ def check(
         copied = not asks and _stands_in(text, query, max_overlap)
         pair = record.symmetric
         if copied or (
-            (pair or not _asks_for_more(query, text))
+            _are_comparable(text, query)
+            and (pair or not _asks_for_more(query, text))
             and _overlaps(text, query, max_overlap, pair=pair)
         ):
             return Reject("query_in_positive", f"the positive holds {quote(record.query)}")
@@ -95,6 +88,11 @@ def _adds_question_mark(query: str, text: str) -> bool:
     if asks.endswith("は"):  # "X の名前は": the rest of the question is understood
         return True
     return bool(_QUESTION_MARK.match(asks[-1:])) and not _QUESTION_MARK.search(text)
+
+
+def _are_comparable(text: str, query: str) -> bool:
+    """Whether the query is a sentence at least, and the text not far longer."""
+    return len(text) <= _COMPARABLE * len(query) and word_count(query) >= _SENTENCE_WORDS
 
 
 def _asks_for_more(query: str, text: str) -> bool:
@@ -122,13 +120,9 @@ def _asks_last(query: str) -> bool:
 
 def _overlaps(text: str, query: str, max_overlap: float, *, pair: bool) -> bool:
     """Whether the two share most 5-grams: of the query's, of a pair those of the longer one."""
-    if word_count(query) < _SENTENCE_WORDS or len(text) > _COMPARABLE * len(query):
+    if contained(query, text, max_overlap) <= max_overlap:
         return False
-    if not may_hold(text, query, max_overlap):
-        return False
-    of_query, of_text = shingles(query), shingles(text)
-    size = max(of_query.size, of_text.size) if pair else of_query.size
-    return shared(of_query, of_text) > max_overlap * size
+    return not pair or contained(text, query, max_overlap) > max_overlap
 
 
 def _copied_statement(query: str, text: str, max_overlap: float) -> str | None:
@@ -150,7 +144,6 @@ def _copied_statement(query: str, text: str, max_overlap: float) -> str | None:
         middle = len(line) // 2
         if not any(line[at : at + 8] in text for at in (0, middle // 2, middle, -10)):
             continue
-        found = shingles(line)
-        if shared(found, shingles(text)) > max_overlap * found.size:
+        if contained(line, text, max_overlap) > max_overlap:
             return sentence
     return None

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
-_ASCII_RUN = re.compile("[!-~]+")
+from generator.text import used_chars
+
 _MOST_WORDS, _LONGEST_WORD = 1 << 15, 32
 _EDGE = "\0"  # of a word
 _NONE: frozenset[str] = frozenset()
@@ -46,7 +47,7 @@ class _ByWord(dict[str, frozenset[str]]):
         return found
 
 
-def _any_of(words: Set[str]) -> str:
+def _any_of(words: AbstractSet[str]) -> str:
     """A pattern for any of the words, as a tree of their characters: four times as fast."""
     if "" in words:
         return ""
@@ -74,8 +75,11 @@ class Signs:
 
     def are_in(self, text: str, part: str | None = None) -> bool:
         """Whether one of them is in the text (in lower case), or in a part of it."""
+        likely = _likely(text)
+        if self._signs.isdisjoint(likely):
+            return False
         searched = text if part is None else part
-        return any(sign in searched for sign in self._signs & _likely(text))
+        return any(sign in searched for sign in self._signs & likely)
 
 
 def _rarity(char: str) -> tuple[bool, str]:
@@ -88,6 +92,6 @@ def _likely(text: str) -> frozenset[str]:
     """The signs that may be in the text: no others are."""
     if text.isascii():
         return _NONE.union(*filter(None, map(_by_word.__getitem__, set(text.split()))))
-    words = set(_ASCII_RUN.findall(text))
-    of_chars = map(_by_char.__getitem__, set(text).intersection(_by_char))
+    words = set(text.encode("ascii", "ignore").decode().split())
+    of_chars = map(_by_char.__getitem__, set(used_chars(text)).intersection(_by_char))
     return _NONE.union(*filter(None, map(_by_word.__getitem__, words)), *of_chars)
