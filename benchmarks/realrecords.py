@@ -94,8 +94,12 @@ def retrieval(folder: Path, language: str) -> Iterator[Real]:
             )  # fmt: skip
             yield Real(item, half_of(row["title"]), folder.name)
             continue
-        others = [key for key in by_title[row["title"]] if key not in answers[query]]
-        if not others:
+        others = [
+            key
+            for key in by_title[row["title"]]
+            if key not in answers[query] and not _breaks_off(corpus[key]["text"])
+        ]
+        if not others or _breaks_off(row["text"]):
             continue
         ask = _vectors([text])[0]
         nearest = max(others, key=lambda key: float(vectors[key] @ ask))
@@ -104,6 +108,14 @@ def retrieval(folder: Path, language: str) -> Iterator[Real]:
             language=language, values=_asked(text, row["text"], corpus[nearest]["text"]),
         )  # fmt: skip
         yield Real(item, half_of(row["title"]), folder.name)
+
+
+def _breaks_off(text: str) -> bool:
+    """Whether the text ends in a comma: the set has lost the formula or the list after it.
+
+    As a document it is given, but nobody who writes a text ends it so.
+    """
+    return text.rstrip().endswith(("、", "，", ","))
 
 
 def cross_lingual(folder: Path, pair: str) -> Iterator[Real]:

@@ -69,7 +69,7 @@ def check(
         pair = record.symmetric
         if copied or (
             _are_comparable(text, query)
-            and (pair or not _asks_for_more(query, text))
+            and (pair or not (_asks_by_its_end(query, asks) or _asks_for_more(query, text)))
             and _overlaps(text, query, max_overlap, pair=pair)
         ):
             return Reject("query_in_positive", f"the positive holds {quote(record.query)}")
@@ -93,6 +93,14 @@ def _adds_question_mark(query: str, text: str) -> bool:
 def _are_comparable(text: str, query: str) -> bool:
     """Whether the query is a sentence at least, and the text not far longer."""
     return len(text) <= _COMPARABLE * len(query) and word_count(query) >= _SENTENCE_WORDS
+
+
+def _asks_by_its_end(query: str, asks: bool) -> bool:
+    """Whether it is a question in a language that asks with the words of a statement, in order.
+
+    "…となっている地域は？" has all of the sentence that answers it; English would turn it round.
+    """
+    return asks and unspaced_share(query) > 1 / 2
 
 
 def _asks_for_more(query: str, text: str) -> bool:

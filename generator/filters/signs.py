@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
@@ -72,6 +73,9 @@ class Signs:
             else:
                 char = max(sign, key=_rarity)
                 _by_char[char] = _by_char.get(char, _NONE) | {sign}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._signs)
 
     def are_in(self, text: str, part: str | None = None) -> bool:
         """Whether one of them is in the text (in lower case), or in a part of it."""
