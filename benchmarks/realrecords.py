@@ -31,6 +31,7 @@ STS = {"en": ("sts-en-sts16", 3.5), "ja": ("sts-ja-jsts", 3.4)}  # their scales 
 CLASSES = ("classification-en-banking77", "classification-en-clinc150")
 LENGTHS = (50, 100, 200, 300, 400, 500)
 _VECTOR = 4096
+_OPEN_ENDS = ("、", "，", ",", *"はがをにのとでへもや")
 
 
 class Real(NamedTuple):
@@ -111,11 +112,11 @@ def retrieval(folder: Path, language: str) -> Iterator[Real]:
 
 
 def _breaks_off(text: str) -> bool:
-    """Whether the text ends in a comma: the set has lost the formula or the list after it.
+    """Whether the text ends in a comma or a particle: the set has lost a formula or a list there.
 
     As a document it is given, but nobody who writes a text ends it so.
     """
-    return text.rstrip().endswith(("、", "，", ","))
+    return text.rstrip().endswith(_OPEN_ENDS)
 
 
 def cross_lingual(folder: Path, pair: str) -> Iterator[Real]:
