@@ -87,8 +87,8 @@ class Signs:
 
 
 def _rarity(char: str) -> tuple[bool, str]:
-    """Han characters come after kana, and say more; the lengthening of a vowel says nothing."""
-    return char != "ー", char
+    """Han characters come after kana, and say more; the commonest of all say nothing."""
+    return char not in "ーンルトスラリのとらも一有以是本分他）", char
 
 
 @lru_cache(maxsize=16)  # all rules ask about the same texts
