@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 from realrecords import with_texts
 
+from generator.alike import jaccard
 from generator.contamination import EvalText, build_index, check
 from generator.dedupe import NEAR_THRESHOLD, deduplicate
 from generator.records import Record
 from generator.shingles import shingle_set
-from generator.text import jaccard, unspaced_share
+from generator.text import unspaced_share
 
 MARGIN = 0.03
 SHARES = (0.003, 0.01, 0.02, 0.03, 0.05)  # of the words, changed

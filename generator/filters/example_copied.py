@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
+from generator.alike import similarity
 from generator.filters.base import Reject, prose_sides, quote
 from generator.records import Record
-from generator.text import SHINGLE_CHARS, normalise, similarity
+from generator.text import SHINGLE_CHARS, normalise
 
 _HEAD_CHARS = 200
 _MIN_CHARS = 12  # in normal form; shorter ones are said by chance

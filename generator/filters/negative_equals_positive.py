@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from generator.alike import contained, similarity
 from generator.filters.base import Reject, quote
 from generator.records import Record
-from generator.text import SHINGLE_CHARS, contained, normalise, similarity
+from generator.text import SHINGLE_CHARS, normalise
 
 # 5-grams of the one text looked up in the other before anything is counted.
 _PROBES = 16

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from generator.alike import contained
 from generator.filters.base import Reject, quote
 from generator.records import Record
-from generator.text import contained, contains_phrase, normalise, unspaced_share, word_count
+from generator.text import contains_phrase, normalise, unspaced_share, word_count
 
 # From here on a query is a sentence rather than keywords; 7.5 words are 15 Han or kana characters.
 _SENTENCE_WORDS = 6.0
