@@ -144,7 +144,7 @@ def test_similarity_is_jaccard_or_nothing(first: str, second: str, above: float)
     above=st.floats(0, 1),
 )
 def test_contained_is_the_share_or_nothing(part: str, before: str, above: float) -> None:
-    """Of the 5-grams of the part those that the text has, ASCII or not; low ones may be left out."""
+    """Of the 5-grams of the part those that the text has, ASCII or not; or nothing, if low."""
     part, text = normalise(part), normalise(f"{before} {part[: len(part) // 2]} {before}")
     wanted, held = set(shingles(part).tolist()), set(shingles(text).tolist())
     expected = len(wanted & held) / len(wanted) if wanted else 0.0
