@@ -25,12 +25,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from generator.alike import jaccard
 from generator.config import load_config
 from generator.dedupe import Deduped, deduplicate
 from generator.pipeline import dedupe_file
 from generator.records import Record, make_record, to_json
 from generator.shingles import Unit, shingle_set
-from generator.text import jaccard
 from generator.unionfind import Groups
 
 WORDS, DOCUMENTS, COPIES, MARGIN = 150, 9_000, 1_000, 0.03

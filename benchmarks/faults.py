@@ -3,8 +3,9 @@
     plant(record, rng, stock) -> the record with the fault, or None where it cannot have it
 
 `FAULTS` is the registry. `sees` says what it takes to see a fault: "rules" (the record alone shows
-it), "meaning" (a reader of both texts, or an encoder), "set" (the other records or a test set),
-"option" (a rule that is off unless asked for). The wordings of refusals, remarks and residue are
+it), "meaning" (a reader of both texts, or an encoder), "option" (a rule that is off unless asked
+for). Those that take the rest of the set are in `setfaults.py`. The wordings of refusals, remarks
+and residue are
 in `faulttexts/`: one file to tune on and another, which no rule was written from, to report on.
 """
 
@@ -24,7 +25,7 @@ from generator.records import Record, draw_values
 from generator.text import unspaced_share, word_count
 
 Plant = Callable[[Record, random.Random, "Stock"], Record | None]
-Sees = Literal["rules", "meaning", "set", "option"]
+Sees = Literal["rules", "meaning", "option"]
 
 RETRIEVAL = frozenset({"short-long", "grounded-question", "cross-lingual"})
 WITH_NEGATIVE = frozenset({"short-long", "cross-lingual"})
@@ -391,7 +392,7 @@ def negative_unchanged(record: Record, rng: random.Random, _stock: Stock) -> Rec
     return with_texts(record, negative=rng.choice(forms))
 
 
-# ── What rules cannot see: meaning, and the rest of the set ─────────────────────────────────────
+# ── What rules cannot see: meaning ──────────────────────────────────────────────────────────────
 
 
 def swapped_positive(record: Record, rng: random.Random, stock: Stock) -> Record | None:
@@ -441,13 +442,6 @@ _REWORDED_JA = tuple(
 )
 
 
-def near_duplicate(record: Record, rng: random.Random, _stock: Stock) -> Record | None:
-    """The record again with a few words edited (a Jaccard similarity of about 0.9 and more)."""
-    if record.label is not None:
-        return None
-    return with_texts(record, positive=_edited(record.positives[0].text, rng))
-
-
 # ── By option ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -490,7 +484,6 @@ FAULTS: dict[str, Fault] = {
     "swapped_positive": Fault(swapped_positive, RETRIEVAL, "meaning"),
     "swapped_sides": Fault(swapped_sides, WITH_NEGATIVE | SENTENCES, "meaning"),
     "negative_answers": Fault(negative_answers, WITH_NEGATIVE, "meaning"),
-    "near_duplicate": Fault(near_duplicate, PROSE, "set"),
     "personal": Fault(personal, WITH_NEGATIVE, "option"),
     "toxic": Fault(toxic, WITH_NEGATIVE, "option"),
 }

@@ -105,7 +105,8 @@ def rewritten(folder: Path, paraphrases: Path) -> World:
     Judged without any encoder: of half to one and a half the length, at most 0.65 of the 5-grams
     in common, and half of the numbers and names kept.
     """
-    from generator.text import jaccard, shingles
+    from generator.alike import jaccard
+    from generator.text import shingles
 
     queries, passages = read(folder)
     written = {row["_id"]: row["text"] for row in lines(paraphrases)}

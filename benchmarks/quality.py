@@ -1,6 +1,7 @@
 """How good the filters are: recall and precision on planted faults, false rejections of clean data.
 
     python benchmarks/quality.py --data DIR [--run RUN] [--half report] [--count 200]
+        [--rival datatrove=VENV/bin/python]
 
 DIR holds the public sets that `realrecords.py` names; `--run` adds what a run of trine kept. Every
 record is judged by the rules of its family as they ship. Half "report" is planted with wordings
@@ -8,6 +9,8 @@ that no rule was written from (`faulttexts/heldout.yaml`), half "tune" with thos
 
 Recall: the share of planted records that are rejected. Precision: among the rejected of the planted
 records and their clean twins, the share of planted ones. `missed` beside it is for reading.
+Near-duplicates and questions of a test set are for deduplication and the contamination check, not
+for rules (`setfaults.py`). A rival's filters see the same rows (`rivalfilters.py`).
 """
 
 from __future__ import annotations
@@ -21,8 +24,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from faults import FAULTS, Fault, Stock, load_stock
+from faults import FAULTS, RETRIEVAL, Fault, Stock, load_stock
 from realrecords import Real, real_records, sample
+from rivalfilters import DOCUMENTS, print_rivals
+from setfaults import contaminated, near_duplicates
 
 from generator.filters import Chain, apply, compile_rules
 from generator.records import Record
@@ -164,6 +169,43 @@ def print_clean(records: Sequence[Real], examples: int) -> None:
         print(f"{language:<4} {'all':<49} {count:>6} {rejected / count:>7.2%}")
 
 
+def print_sets(records: Sequence[Real], half: str, count: int, seed: int) -> None:
+    """Near-duplicates and questions of the other half, by language: planted, recall, precision."""
+    print("\nfaults that take the rest of the set, or a test set, to see")
+    for language in ("en", "ja"):
+        of_language = [real for real in records if real.record.language == language]
+        own = [real.record for real in of_language if real.half == half]
+        written = [record for record in own if record.family == "short-long"]
+        ours = [record for record in own if record.family in RETRIEVAL]
+        test = [r.record for r in of_language if r.half != half and r.record.family in RETRIEVAL]
+        for name, found in (
+            ("near_duplicate", near_duplicates(written, count, seed)),
+            ("contaminated", contaminated(ours, test, count, seed)),
+        ):
+            print(f"{name:<20} {language:<4} {found.planted:>4} {found.recall:>6.3f} "
+                  f"{found.precision:>6.3f}")  # fmt: skip
+
+
+def rivals(
+    items: Sequence[Planted], records: Sequence[Real], rival: str, count: int, seed: int
+) -> None:
+    """The planted rows and a sample of the clean ones whose texts are documents."""
+    faulty: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for item in items:
+        sees_rules = FAULTS[item.fault].sees == "rules"
+        if sees_rules and item.language in {"en", "ja"} and item.record.family in DOCUMENTS:
+            faulty[item.fault, item.language].append(item.record)
+    clean = {
+        language: [real.record for real in sample(
+            [r for r in records
+             if r.record.family in DOCUMENTS and language_of(r.record) == language],
+            5 * count, seed,
+        )]
+        for language in ("en", "ja")
+    }  # fmt: skip
+    print_rivals(faulty, clean, rival, reason_of)
+
+
 def _brief(record: Record) -> str:
     texts = [record.query, record.positives[0].text, *(n.text for n in record.negatives)]
     return " ‖ ".join(json.dumps(_ends(text), ensure_ascii=False) for text in texts)
@@ -181,13 +223,16 @@ def main() -> None:
     parser.add_argument("--half", choices=STOCKS, default="report")
     parser.add_argument("--count", type=int, default=200, help="planted records a class, language")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", help="one fault; `clean` for the clean records alone")
+    parser.add_argument("--only", help="one fault; `clean` or `set`: no faults")
+    parser.add_argument("--rival", action="append", default=[], help="NAME=PYTHON of its venv")
     parser.add_argument("--missed", type=int, default=0, help="print so many that nothing caught")
     options = parser.parse_args()
-    records = [r for r in real_records(options.data, options.run) if r.half == options.half]
+    everything = real_records(options.data, options.run)
+    records = [real for real in everything if real.half == options.half]
     faults = {name: f for name, f in FAULTS.items() if options.only in {None, name}}
     stock = load_stock(STOCKS[options.half], records)
-    tallies = tallied(planted(records, faults, stock, options.count, options.seed))
+    items = list(planted(records, faults, stock, options.count, options.seed))
+    tallies = tallied(items)
     for sees in dict.fromkeys(fault.sees for fault in faults.values()):
         print_faults(tallies, sees)
     for (name, language), tally in tallies.items() if options.missed else ():
@@ -195,6 +240,10 @@ def main() -> None:
             print(f"missed {name} {language} {item.family}: {_brief(item)}")
     if options.only in {None, "clean"}:
         print_clean(records, options.missed)
+    if options.only in {None, "set"}:
+        print_sets(everything, options.half, options.count, options.seed)
+    for rival in options.rival:
+        rivals(items, records, rival, options.count, options.seed)
 
 
 if __name__ == "__main__":

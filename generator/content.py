@@ -13,7 +13,7 @@ from itertools import islice
 import snowballstemmer
 
 LANGUAGE = "en"
-_ASCII_WORDS = {code: " " for code in range(128) if not chr(code).isalnum()}
+_ASCII_WORDS = bytes(code if chr(code).isalnum() else 32 for code in range(128)) + bytes(128)
 _WORD = re.compile(r"[^\W_]+")
 _STOP_WORDS = frozenset(
     """
@@ -76,7 +76,7 @@ def content_of(words: Iterable[str], most: int) -> list[str]:
 def _words(text: str) -> str:
     """The words in lower case, spaces between them."""
     if text.isascii():
-        return text.lower().translate(_ASCII_WORDS)
+        return text.lower().encode().translate(_ASCII_WORDS).decode()
     return " ".join(_WORD.findall(text.casefold()))
 
 

@@ -85,7 +85,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
 # Japanese question that names "PostgreSQL" would count as Latin.
 LETTERS_PER_CJK = 3
 
-_CJK = re.compile(f"[{CJK}]")
+_CJK_RUN = re.compile(f"[{CJK}]+")
 _ASCII_LETTER = re.compile("[A-Za-z]")
 _NO_ASCII_LETTER = bytes(code for code in range(128) if not chr(code).isalpha())
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -100,8 +100,8 @@ def letter_count(text: str) -> int:
     """Letters in the text; a Han or kana character counts as three."""
     if text.isascii():
         return len(text.encode().translate(None, _NO_ASCII_LETTER))
-    letters = sum(map(len, _LETTERS.findall(text)))
-    return letters + (LETTERS_PER_CJK - 1) * len(_CJK.findall(text))
+    letters = "".join(_LETTERS.findall(text))
+    return len(letters) + (LETTERS_PER_CJK - 1) * len("".join(_CJK_RUN.findall(letters)))
 
 
 def script_share(text: str, language: str) -> float | None:

@@ -22,10 +22,12 @@ THAI, LAO = "\u0e01-\u0e3a\u0e40-\u0e4e", "\u0e81-\u0ece\u0edc-\u0edf"
 BURMESE, KHMER = "\u1000-\u103f\u1050-\u109f", "\u1780-\u17d3\u17dd"
 SOUTH_EAST = THAI + LAO + BURMESE + KHMER
 
-_CJK = re.compile(f"[{CJK}]")
-_SOUTH_EAST = re.compile(f"[{SOUTH_EAST}]")
+_CJK_RUN = re.compile(f"[{CJK}]+")
+_SOUTH_EAST_RUN = re.compile(f"[{SOUTH_EAST}]+")
 UNSPACED_CHAR = re.compile(f"[{CJK}{SOUTH_EAST}]")
-_SPACE_BESIDE_UNSPACED = re.compile(f"(?<=[{CJK}{SOUTH_EAST}]) | (?=[{CJK}{SOUTH_EAST}])")
+_UNSPACED_RUN = re.compile(f"[{CJK}{SOUTH_EAST}]+")
+# The space first: what a pattern begins with is looked for fastest.
+_SPACE_BESIDE_UNSPACED = re.compile(f" (?:(?<=[{CJK}{SOUTH_EAST}] )|(?=[{CJK}{SOUTH_EAST}]))")
 _UNIT = re.compile(f"[{CJK}{SOUTH_EAST}]|[^\\s{CJK}{SOUTH_EAST}]+")
 _WORD = re.compile(r"[^\W_]\S*")  # a token of a spaced script that holds a letter or digit
 
@@ -42,6 +44,7 @@ _SPACES_ALIKE = bytes(32 if char.isspace() else ord(char) for char in _ASCII) + 
 _NO_WORD = bytes(ord(char) for char in _ASCII if not char.isspace() and not char.isalnum())
 
 
+@lru_cache(maxsize=64)  # the rules of one record ask for the same few texts
 def word_count(text: str) -> float:
     """Words in the text, in any script.
 
@@ -53,41 +56,55 @@ def word_count(text: str) -> float:
         words = text.encode().translate(_SPACES_ALIKE, _NO_WORD).strip()
         is_even = words and b"  " not in words  # then counting is four times as fast
         return float(words.count(b" ") + 1 if is_even else len(words.split()))
-    text, cjk = _CJK.subn(" ", text)
-    text, south_east = _SOUTH_EAST.subn(" ", text)
+    rest, cjk_runs = _CJK_RUN.subn(" ", text)
+    cjk = len(text) - len(rest) + cjk_runs
+    spaced, south_east_runs = _SOUTH_EAST_RUN.subn(" ", rest)
+    south_east = len(rest) - len(spaced) + south_east_runs
     unspaced = cjk / CHARS_PER_CJK_WORD + south_east / CHARS_PER_SOUTH_EAST_WORD
-    return len(_WORD.findall(text)) + unspaced
+    return len(_WORD.findall(spaced)) + unspaced
+
+
+@lru_cache(maxsize=16)
+def used_chars(text: str) -> str:
+    """The text's characters, each once, in no order: far fewer to search than the text has."""
+    return "".join(set(text))
 
 
 def unspaced_share(text: str) -> float:
     """Share of the characters that belong to scripts written without spaces, 0 to 1."""
     if not text or text.isascii():
         return 0.0
-    return len(UNSPACED_CHAR.findall(text)) / len(text)
+    return len("".join(_UNSPACED_RUN.findall(text))) / len(text)
 
 
-class _Folding(dict[int, int | str | None]):
-    """A `str.translate` table that fills itself: punctuation to a space, format characters away.
+class _Folding(dict[str, str]):
+    """What a character becomes, filled as they come: punctuation a space, format characters "".
 
-    Symbols stay ("a > b" is not "a < b"), and so do # % & @, which tell C# from C.
+    Symbols stay ("a > b" is not "a < b"), and so do # % & @, which tell C# from C. Characters that
+    stay are kept in `plain` alone.
     """
 
-    def __missing__(self, code: int) -> int | str | None:
-        category = unicodedata.category(chr(code))
-        folded: int | str | None = code
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain: set[str] = set()
+
+    def __missing__(self, char: str) -> str:
+        category = unicodedata.category(char)
         if category in {"Cf", "Cs"}:
-            folded = None
-        elif category[0] in "PZC" and chr(code) not in "#%&@":
-            folded = " "
-        self[code] = folded
-        return folded
+            self[char] = ""
+        elif category[0] in "PZC" and char not in "#%&@":
+            self[char] = " "
+        else:
+            self.plain.add(char)
+            return char
+        return self[char]
 
 
 _FOLDING = _Folding()
-_ASCII_FOLDING = "".join(_ASCII).translate(_FOLDING).encode() + bytes(128)
+_ASCII_FOLDING = "".join(map(_FOLDING.__getitem__, _ASCII)).encode() + bytes(128)
 
 
-@lru_cache(maxsize=64)  # the rules of one record ask for the same few texts
+@lru_cache(maxsize=64)
 def normalise(text: str) -> str:
     """The text's normal form: NFKC, casefolded, punctuation and spaces folded to one space.
 
@@ -98,7 +115,9 @@ def normalise(text: str) -> str:
         while b"  " in words:  # far faster than to split and join
             words = words.replace(b"  ", b" ")
         return words.strip(b" ").decode()
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING)
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    for char in set(folded) - _FOLDING.plain:  # a few; `translate` looks at every character
+        folded = folded.replace(char, _FOLDING[char])
     folded = " ".join(folded.split())
     return folded if folded.isascii() else _SPACE_BESIDE_UNSPACED.sub("", folded)
 
@@ -219,36 +238,6 @@ def shingles(text: str) -> Hashes:
     Characters, not words: the same measure then works with and without spaces between words.
     """
     return distinct(_polynomials(normalise(text), SHINGLE_CHARS))
-
-
-def shared(first: Hashes, second: Hashes) -> int:
-    """How many hashes two sorted, distinct arrays have in common."""
-    if first.size == 0 or second.size == 0:
-        return 0
-    both = np.sort(np.concatenate([first, second]))
-    return int(np.count_nonzero(both[1:] == both[:-1]))
-
-
-def similarity(first: str, second: str, above: float) -> float:
-    """Jaccard similarity of the shingles of two texts in normal form, or 0 if not `above` that.
-
-    The same as `jaccard` of their `shingles`, for less.
-    """
-    if not (first.isascii() and second.isascii() and min(len(first), len(second)) >= SHINGLE_CHARS):
-        return jaccard(shingles(first), shingles(second))
-    one, other = ngram_keys(first, SHINGLE_CHARS), ngram_keys(second, SHINGLE_CHARS)
-    most = min(one.size, other.size)
-    fewest_apart = int(np.count_nonzero(buckets(one) != buckets(other)))
-    if most <= above * (most + fewest_apart):
-        return 0.0
-    either = count_distinct(np.concatenate([one, other]))
-    return (count_distinct(one) + count_distinct(other) - either) / either
-
-
-def jaccard(first: Hashes, second: Hashes) -> float:
-    """Jaccard similarity of two sorted, distinct arrays, 0 to 1; 0 where either is empty."""
-    common = shared(first, second)
-    return common / (first.size + second.size - common) if common else 0.0
 
 
 def clock(seconds: float) -> str:

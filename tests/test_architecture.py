@@ -116,7 +116,7 @@ def test_stages_import_neither_each_other_nor_the_model(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(n for n in TREES if _top(n) == "contamination"))
 def test_contamination_knows_texts_records_and_signatures(name: str) -> None:
     """Neither a run nor a configuration."""
-    below = {"dedupe", "errors", "records", "text", "textfile"}
+    below = {"alike", "dedupe", "errors", "records", "text", "textfile"}
     assert {_top(other) for other in IMPORTS[name]} - {"contamination"} <= below
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from generator.alike import jaccard
 from generator.dedupe import (
     Deduped,
     Dropped,
@@ -23,7 +24,7 @@ from generator.dedupe import (
 from generator.dedupe.minhash import PERMUTATIONS, RECALL_AT_FLOOR, Sketches, bands_for
 from generator.dedupe.rank import RANKS, longest
 from generator.records import Record, make_record
-from generator.text import jaccard, shingles
+from generator.text import shingles
 from generator.unionfind import Groups
 
 DOCUMENT = (

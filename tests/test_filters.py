@@ -329,6 +329,18 @@ def test_query_copied_drops_sentences() -> None:
     assert reason("query_copied", keywords_ja) is None
 
 
+def test_a_japanese_question_may_have_all_of_its_sentence() -> None:
+    """It asks by its end alone; without one, or in a language that turns words round, it copies."""
+    text = "市内を流れる三本の川が合わさる場所にあり、古くから船の荷を積みかえて栄えた港町。"
+    clause = "市内を流れる三本の川が合わさる場所にあり、古くから船の荷を積みかえて栄えた"
+    assert reason("query_copied", record(f"{clause}町は？", text, language="ja")) is None
+    copied = record(f"{clause}、港町", text, language="ja")
+    assert reason("query_copied", copied) == "query_in_positive"
+    english = "The port stands where three rivers of the old city meet"
+    asked = record(f"{english} again?", f"{english}.")
+    assert reason("query_copied", asked) == "query_in_positive"
+
+
 def test_query_copied_compares_texts_of_like_length() -> None:
     """A query that is the positive but for a word is a copy; keywords in a short text are not."""
     text = "Who built the first planetarium in the western hemisphere?"

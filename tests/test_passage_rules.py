@@ -41,6 +41,15 @@ def test_a_query_in_japanese_keeps_to_its_passage() -> None:
     assert reason("off_passage", "株式市場のインフレ率は", JAPANESE, "ja") == "query_off_passage"
     assert reason("off_passage", "2019年のミツバチの巣箱", JAPANESE, "ja") == "query_off_passage"
     assert reason("off_passage", "wholly unlike words", JAPANESE, "en-ja") is None
+    dated = "何月に巣箱を何人が置く人気行事は何行事"  # what asks or counts is part of no word
+    assert reason("off_passage", dated, JAPANESE, "ja") is None
+
+
+def test_the_body_of_a_document_that_the_query_names_is_not_its_passage() -> None:
+    """As in "the text of the law"; alone it is the passage, in Japanese and in Chinese."""
+    assert reason("points_at_text", "養蜂法の本文とそれに付く別表は", JAPANESE, "ja") is None
+    assert reason("points_at_text", "本文によると巣箱はどこに置く", JAPANESE, "ja") is not None
+    assert reason("points_at_text", "根据本文，蜂箱放在哪里", "蜂箱放在哪里", "zh") is not None
 
 
 @pytest.mark.parametrize(

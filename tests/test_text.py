@@ -11,18 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generator import content, langid
+from generator.alike import contained, jaccard, shared, similarity
 from generator.scripts import RANGES, SCRIPTS, letter_count, script_share
 from generator.text import (
     buckets,
     contains_phrase,
     count_distinct,
-    jaccard,
     ngram_hashes,
     ngram_keys,
     normalise,
-    shared,
     shingles,
-    similarity,
     unspaced_share,
     word_count,
 )
@@ -138,6 +136,20 @@ def test_similarity_is_jaccard_or_nothing(first: str, second: str, above: float)
     found = similarity(normalise(first), normalise(second), above)
     assert found == expected or (found == 0.0 and expected <= above)
     assert (found > above) == (expected > above)
+
+
+@given(
+    part=st.text(alphabet="abcé ", max_size=80),
+    before=st.text(alphabet="abcé ", max_size=80),
+    above=st.floats(0, 1),
+)
+def test_contained_is_the_share_or_nothing(part: str, before: str, above: float) -> None:
+    """Of the 5-grams of the part those that the text has, ASCII or not; or nothing, if low."""
+    part, text = normalise(part), normalise(f"{before} {part[: len(part) // 2]} {before}")
+    wanted, held = set(shingles(part).tolist()), set(shingles(text).tolist())
+    expected = len(wanted & held) / len(wanted) if wanted else 0.0
+    found = contained(part, text, above)
+    assert found == expected or (found == 0.0 and expected <= above)
 
 
 @given(text=st.text(alphabet="abcdefgh ", max_size=400), size=st.integers(1, 20))

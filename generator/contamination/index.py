@@ -23,6 +23,7 @@ from weakref import finalize
 
 import numpy as np
 
+from generator.alike import similarity
 from generator.contamination.evalsets import EvalText
 from generator.contamination.grams import (
     all_grams,
@@ -34,7 +35,7 @@ from generator.contamination.grams import (
 )
 from generator.contamination.near import NearTexts
 from generator.contamination.postings import Numbers, Postings, each_once
-from generator.text import Hashes, normalise, similarity, units, word_count
+from generator.text import Hashes, normalise, units, word_count
 
 How = Literal["exact", "one_word", "ngram", "near"]
 CHECKS: tuple[How, ...] = ("exact", "one_word", "ngram", "near")

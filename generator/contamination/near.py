@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from generator.alike import similarity
 from generator.contamination.postings import Numbers, Postings
 from generator.dedupe.minhash import Bands, Keys, Sketches, bands_for, fewest_equal
-from generator.text import Hashes, similarity
+from generator.text import Hashes
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)

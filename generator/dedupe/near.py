@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
+from generator.alike import jaccard
 from generator.dedupe.buckets import (
     WINDOW,
     Bucket,
@@ -23,7 +24,7 @@ from generator.dedupe.buckets import (
 from generator.dedupe.minhash import Sketches, bands_for, fewest_equal
 from generator.dedupe.similar import NOBODY, Similar
 from generator.shingles import Unit, shingle_set
-from generator.text import Hashes, jaccard
+from generator.text import Hashes
 from generator.unionfind import Groups
 
 # Of the partners that an item might have, how many are read that stay whenever a given one stays.

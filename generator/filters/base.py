@@ -69,21 +69,6 @@ def lowered(text: str) -> str:
     return text.lower()
 
 
-class Signs:
-    """Substrings of which one is in whatever a pattern finds: looking for them is far faster.
-
-    Words in a row, underscores for spaces. ASCII texts are not searched for the others.
-    """
-
-    def __init__(self, words: str) -> None:
-        self._all = tuple(word.replace("_", " ") for word in words.split())
-        self._ascii = tuple(word for word in self._all if word.isascii())
-
-    def are_in(self, text: str) -> bool:
-        """Whether one of them is in the text (in lower case)."""
-        return any(sign in text for sign in (self._ascii if text.isascii() else self._all))
-
-
 def quote(text: str) -> str:
     """The beginning of a text on one line, for a detail."""
     line = " ".join(text.split())

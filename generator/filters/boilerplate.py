@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from generator.filters.base import Reject, Signs, lowered, prose_sides, quote
+from generator.filters.base import Reject, lowered, prose_sides, quote
+from generator.filters.signs import Signs
 from generator.records import Record
 
 _PHRASES: dict[str, tuple[str, ...]] = {
@@ -111,10 +112,10 @@ _LINKS = re.compile(
 _SIGNS = Signs(
     """
     rights © (c) copyright subscribe sign_up newsletter mailing cookie click read reading tap_here
-    share tweet pin like_ follow us_on log_in sign_in comment e-mail email javascript terms
+    share_ tweet_ pin_ like_ us_on log_in sign_in comment e-mail email javascript terms
     privacy sitemap site_map contact_us about_us home skip_to back_to advertis continues you_may
     you_might related recommended popular published appeared reproduction no_part powered page_
-    print_this don't don’t join_our now! today! now_» today_» | · • » › > 転載 複製 転用 引用
+    print_this don't_ don’t_ join_our now! today! now_» today_» | · • » › > 転載 複製 転用 引用
     メール メルマガ ニュース チャンネル クッキー シェア ツイート 共有 印刷 ブックマーク 続きを
     もっと 全文を こちら ログイン 登録 プライバシー 利用規約 サイトマップ お問い合わせ 会社概要
     個人情報 関連 おすすめ 人気記事 あわせて 広告 スポンサー 【pr】 いいね フォロー トップ 先頭
@@ -137,15 +138,17 @@ def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
         if side == "query":
             asked = lowered(text)
             continue
-        for edge in _edges(lowered(text)):
-            found = _furniture(edge) if _SIGNS.are_in(edge) else None
+        line = lowered(text)
+        for edge in _edges(line):
+            found = _furniture(line, edge) if _SIGNS.are_in(line, edge) else None
             if found and not _FURNITURE.search(asked):
                 return Reject(f"{side}_boilerplate", f"the {side} has {quote(found.group())}")
     return None
 
 
-def _furniture(edge: str) -> re.Match[str] | None:
-    return _FURNITURE.search(edge) or (_LINKS.search(edge) if _LINK_SIGNS.are_in(edge) else None)
+def _furniture(line: str, edge: str) -> re.Match[str] | None:
+    has_links = _LINK_SIGNS.are_in(line, edge)
+    return _FURNITURE.search(edge) or (_LINKS.search(edge) if has_links else None)
 
 
 def _edges(text: str) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
+from generator.alike import similarity
 from generator.filters.base import Reject, prose_sides, quote
 from generator.records import Record
-from generator.text import SHINGLE_CHARS, normalise, similarity
+from generator.text import SHINGLE_CHARS, normalise
 
 _HEAD_CHARS = 200
 _MIN_CHARS = 12  # in normal form; shorter ones are said by chance
@@ -33,20 +34,18 @@ def check(
     known = _normalised(examples)
     for side, text, _ in prose_sides(record):
         line = normalise(text)
-        head = line[:_HEAD_CHARS]
+        head = "" if side == "query" else line[:_HEAD_CHARS]
         for example in known:
-            if (
-                line == example
-                or _is_near(line, example, max_similarity)
-                or (side != "query" and example in head)
-            ):
+            if example in head or line == example or _is_near(line, example, max_similarity):
                 return Reject(f"{side}_copies_prompt", quote(text))
     return None
 
 
 def _is_near(line: str, example: str, max_similarity: float) -> bool:
-    shorter, longer = sorted((len(line), len(example)))
-    if shorter < max_similarity * longer or shorter < 2 * _MIN_CHARS:
+    size, other = len(line), len(example)
+    if size < max_similarity * other or other < max_similarity * size:
+        return False
+    if min(size, other) < 2 * _MIN_CHARS:
         return False
     step = max(1, len(example) // 6)
     probes = [example[at : at + SHINGLE_CHARS] for at in range(0, len(example) - step, step)]

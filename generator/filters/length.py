@@ -12,7 +12,7 @@ fixed bounds a family may hold its texts to the length that the draw asked for:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -87,22 +87,20 @@ def check(
     axis: Mapping[str, Axis] | None = None,
 ) -> Reject | None:
     """Reject a record with a text outside its fixed bounds or those that its draw asked for."""
-    fixed: dict[Side, Bounds | None] = {"query": query, "positive": positive, "negative": negative}
-    asked = list(_asked(values, axis or {}))
+    bounds: dict[Side, list[Bounds]] = {
+        "query": [query] if query else [],
+        "positive": [positive] if positive else [],
+        "negative": [negative] if negative else [],
+    }
+    for name, of_axis in (axis or {}).items():
+        if asked := _widened(values.get(name, ""), of_axis.tolerance):
+            for side in of_axis.fields:
+                bounds[side].append(asked)
     for side, text in sides(record):
-        bounds = [bound for field, bound in (*fixed.items(), *asked) if field == side and bound]
-        words = word_count(text) if bounds else 0.0
-        for bound in bounds:
-            if reject := _outside(side, words, bound):
+        for bound in bounds[side]:
+            if reject := _outside(side, word_count(text), bound):
                 return reject
     return None
-
-
-def _asked(values: Mapping[str, str], axes: Mapping[str, Axis]) -> Iterator[tuple[Side, Bounds]]:
-    for name, axis in axes.items():
-        bounds = _widened(values.get(name, ""), axis.tolerance)
-        if bounds is not None:
-            yield from ((field, bounds) for field in axis.fields)
 
 
 @lru_cache(maxsize=1024)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from generator.filters.base import Reject, Side, Signs, lowered, quote, sides
+from generator.filters.base import Reject, Side, lowered, quote, sides
 from generator.filters.meta_forms import CAPTIONS, CLOSINGS, CONFESSIONS, MARKS, OPENINGS
+from generator.filters.signs import Signs
 from generator.records import Record
 
 # Quotes and Markdown may come first; a brace may not: that is code.
@@ -29,7 +30,8 @@ _CLOSING_SIGNS = Signs(
     hoffe fammi word token character note explanation reasoning rationale disclaimer comment
     remark n.b. hope let_me_know hesitate feel_free would_you_like do_you_want anything_else
     please_ fiction fictitious hypothetical made-up imaginary query relevant requirement
-    instruction the_user the_search question constraint end_of [end [_end 文字 字) 字） 語) 語）
+    instruction the_user the_search question constraint end_of_document end_of_passage
+    end_of_response end_of_output [end [_end 文字 字) 字） 語) 語）
     単語 注 ※ 解説 説明 補足 備考 コメント お役 参考 質問 不明 修正 変更 要望 必要 他に 以上
     ご確認 別の もう一つ 他の 希望 说明 备注 解释 如果 如有 hinweis anmerkung erklärung wissen
     bescheid espère hésitez remarque espero duden dude_en avísame nota explicación spero sapere
@@ -53,8 +55,7 @@ _ROLE = re.compile(
     r"|ハードネガティブ|ユーザーの?クエリ|(?:ポジティブ|ネガティブ)な?文書"
     r"|硬负例|困难负样本|用户查询"
 )  # fmt: skip
-# One of these is in every role; looking for them first is twenty times as fast as the pattern.
-_ROLE_WORDS = ("ative ", "itive ", "query", "ネガティブ", "ポジティブ", "クエリ", "负", "用户查询")
+_ROLE_SIGNS = Signs("ative_ itive_ query ネガティブ ポジティブ クエリ 负 用户查询")
 _SEARCH = re.compile(
     r"\bquer|\bsearch|retriev|embedding|\bnegative|クエリ|検索|ネガティブ|查询|检索"
 )
@@ -79,19 +80,19 @@ def _mark(line: str) -> re.Match[str] | None:
 
 def _closing(line: str) -> re.Match[str] | None:
     end = line[-_CLOSING_CHARS:].rstrip()
-    return _CLOSES.search(end) if _CLOSING_SIGNS.are_in(end) else None
+    return _CLOSES.search(end) if _CLOSING_SIGNS.are_in(line, end) else None
 
 
 def _confession(line: str, side: Side) -> re.Match[str] | None:
     if side == "query":
         return None
     edges = (line,) if len(line) <= 2 * _EDGE_CHARS else (line[:_EDGE_CHARS], line[-_EDGE_CHARS:])
-    found = (_CONFESSES.search(edge) for edge in edges if _CONFESSION_SIGNS.are_in(edge))
+    found = (_CONFESSES.search(edge) for edge in edges if _CONFESSION_SIGNS.are_in(line, edge))
     return next(filter(None, found), None)
 
 
 def _role(line: str) -> re.Match[str] | None:
-    return _ROLE.search(line) if any(word in line for word in _ROLE_WORDS) else None
+    return _ROLE.search(line) if _ROLE_SIGNS.are_in(line) else None
 
 
 def _judges(found: re.Match[str]) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from generator.filters.base import Reject, lowered, prose_sides, quote
 from generator.records import Record
 from generator.scripts import RANGES, SCRIPTS
+from generator.text import used_chars
 
 _LATIN, _CYRILLIC, _GREEK = RANGES["Latn"], RANGES["Cyrl"], "\u0391-\u03a9\u03b1-\u03c9"
 # Two letters on each side, or one of the other alphabet within a word: "5 μm" and "α-helix" pass.
@@ -92,7 +93,7 @@ def check(
     for side, text, language in prose_sides(record):
         if text.isascii():
             continue
-        used = "".join(set(text))  # far shorter than the text, and most texts end here
+        used = used_chars(text)  # most texts end here
         found = _MOJIBAKE.search(text) if _BROKEN.search(used) else None
         if found is None and _OTHER_ALPHABET.search(used):
             found = _WITHIN.search(text)

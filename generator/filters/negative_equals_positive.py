@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from generator.alike import contained, similarity
 from generator.filters.base import Reject, quote
 from generator.records import Record
-from generator.text import SHINGLE_CHARS, normalise, shared, shingles, similarity
+from generator.text import SHINGLE_CHARS, normalise
 
 # 5-grams of the one text looked up in the other before anything is counted.
 _PROBES = 16
@@ -56,8 +57,7 @@ def _contained(positive: str, negative: str, max_contained: float) -> float:
     ]
     if sum(probe in negative for probe in probes) < max_contained / 2 * len(probes):
         return 0.0
-    wanted = shingles(positive)
-    return shared(wanted, shingles(negative)) / wanted.size
+    return contained(positive, negative, max_contained)
 
 
 def _similarity(first: str, second: str, max_similarity: float) -> float:

@@ -15,7 +15,8 @@ from generator.records import Record
 from generator.text import HAN, normalise
 
 # Words of Japanese and Chinese without a dictionary: pairs of Han characters, and runs of katakana.
-_HAN_RUN = re.compile(f"[{HAN}]{{2,}}")
+# What asks and what counts days or people makes no word with its neighbours ("何計画", "年月着").
+_HAN_RUN = re.compile(f"(?:(?![何誰年月日人])[{HAN}]){{2,}}")
 _NUMBER = re.compile(r"(?<!\d)\d{3,}(?![\ds])")
 _KATAKANA = re.compile("[\u30a1-\u30fa\u30fc]{2,}")
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from generator.filters.base import Reject, Side, Signs, lowered, quote, sides
+from generator.filters.base import Reject, Side, lowered, quote, sides
+from generator.filters.signs import Signs
 from generator.records import Record
 
 # The names of the reply fields of the method's families, as models leak them.
@@ -32,6 +33,7 @@ _WHOLE_PROSE = re.compile(
     "|テキスト|検索クエリ|查询|文档)",
     re.IGNORECASE,
 )
+_WHOLE_CHARS = 62  # the longest has so many
 _BLANK = (
     "(?:name|date|city|town|company|product|location|address|number|title|topic|subject"
     "|e-?mail|phone|organi[sz]ation|person"
@@ -109,9 +111,11 @@ def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
 
 def _placeholder(text: str, side: Side, *, is_prose: bool) -> str | None:
     bare = text.strip().strip("\"'`“”「」*").strip().rstrip(".")
-    if _NOTHING.fullmatch(bare) or _WHOLE.fullmatch(bare):
+    if len(bare) <= _WHOLE_CHARS and (
+        _WHOLE.fullmatch(bare) or (is_prose and _WHOLE_PROSE.fullmatch(bare))
+    ):
         return text
-    if is_prose and _WHOLE_PROSE.fullmatch(bare):
+    if _NOTHING.fullmatch(bare):
         return text
     line = lowered(text)
     found = _ANYWHERE.search(line) if _BRACKETS.are_in(line) or "_" in line else None

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from generator.alike import contained
 from generator.filters.base import Reject, quote
 from generator.records import Record
-from generator.text import contains_phrase, normalise, shared, shingles, unspaced_share, word_count
+from generator.text import contains_phrase, normalise, unspaced_share, word_count
 
 # From here on a query is a sentence rather than keywords; 7.5 words are 15 Han or kana characters.
 _SENTENCE_WORDS = 6.0
@@ -68,7 +69,8 @@ def check(
         copied = not asks and _stands_in(text, query, max_overlap)
         pair = record.symmetric
         if copied or (
-            (pair or not _asks_for_more(query, text))
+            _are_comparable(text, query)
+            and (pair or not (_asks_by_its_end(query, asks) or _asks_for_more(query, text)))
             and _overlaps(text, query, max_overlap, pair=pair)
         ):
             return Reject("query_in_positive", f"the positive holds {quote(record.query)}")
@@ -87,6 +89,19 @@ def _adds_question_mark(query: str, text: str) -> bool:
     if asks.endswith("は"):  # "X の名前は": the rest of the question is understood
         return True
     return bool(_QUESTION_MARK.match(asks[-1:])) and not _QUESTION_MARK.search(text)
+
+
+def _are_comparable(text: str, query: str) -> bool:
+    """Whether the query is a sentence at least, and the text not far longer."""
+    return len(text) <= _COMPARABLE * len(query) and word_count(query) >= _SENTENCE_WORDS
+
+
+def _asks_by_its_end(query: str, asks: bool) -> bool:
+    """Whether it is a question in a language that asks with the words of a statement, in order.
+
+    "…となっている地域は？" has all of the sentence that answers it; English would turn it round.
+    """
+    return asks and unspaced_share(query) > 1 / 2
 
 
 def _asks_for_more(query: str, text: str) -> bool:
@@ -114,11 +129,9 @@ def _asks_last(query: str) -> bool:
 
 def _overlaps(text: str, query: str, max_overlap: float, *, pair: bool) -> bool:
     """Whether the two share most 5-grams: of the query's, of a pair those of the longer one."""
-    if word_count(query) < _SENTENCE_WORDS or len(text) > _COMPARABLE * len(query):
+    if contained(query, text, max_overlap) <= max_overlap:
         return False
-    of_query, of_text = shingles(query), shingles(text)
-    size = max(of_query.size, of_text.size) if pair else of_query.size
-    return shared(of_query, of_text) > max_overlap * size
+    return not pair or contained(text, query, max_overlap) > max_overlap
 
 
 def _copied_statement(query: str, text: str, max_overlap: float) -> str | None:
@@ -140,7 +153,6 @@ def _copied_statement(query: str, text: str, max_overlap: float) -> str | None:
         middle = len(line) // 2
         if not any(line[at : at + 8] in text for at in (0, middle // 2, middle, -10)):
             continue
-        found = shingles(line)
-        if shared(found, shingles(text)) > max_overlap * found.size:
+        if contained(line, text, max_overlap) > max_overlap:
             return sentence
     return None

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from generator.filters.base import Reject, Signs, lowered, quote, sides
+from generator.filters.base import Reject, lowered, quote, sides
 from generator.filters.refusal_forms import OPENS, SPEAKS_AS_AI
+from generator.filters.signs import Signs
 from generator.records import Record
 
 
@@ -54,6 +55,6 @@ def check(record: Record, _values: Mapping[str, str]) -> Reject | None:
 
 def _declines(text: str) -> bool:
     opening = text if len(text) <= _SHORT_CHARS else text[:_OPENING_CHARS]
-    if not _SIGNS.are_in(opening):
+    if not _SIGNS.are_in(text, opening):
         return False
     return any(_DECLINES.match(opening, start.end()) for start in _STARTS.finditer(opening))

@@ -26,7 +26,7 @@ _LOOP_SHARE = 0.15
 # Rules of tables, dotted lines and indentation are not words said twice.
 _RULED = re.compile(r"[\W_]{3,}")
 _WORDS_AS_X = bytes(b"_x"[chr(code).isalnum()] for code in range(128)) + bytes(128)
-_ONE_STOP = str.maketrans("!?", "..")
+_OTHER_STOPS = "!?。！？"
 _SENTENCE_END = re.compile(r"[.!?。！？]+\s*| {2,}|\n")
 
 
@@ -97,9 +97,11 @@ def _repeated_share(keys: Hashes) -> float:
 
 
 def _sentences(line: str) -> list[str]:
-    if not line.isascii() or "\n" in line or "  " in line:
+    if "\n" in line or "  " in line:
         return _SENTENCE_END.split(line)
-    first, *others = line.translate(_ONE_STOP).split(".")
+    for stop in _OTHER_STOPS:
+        line = line.replace(stop, ".")
+    first, *others = line.split(".")
     return [first, *(other.lstrip() for other in others)]
 
 

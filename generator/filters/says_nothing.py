@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from generator.content import content_words
 from generator.filters.base import Reject, prose_sides, quote
 from generator.records import Record
-from generator.text import word_count
+from generator.text import used_chars, word_count
 
 _GENERIC = frozenset(
     content_words(
@@ -96,7 +96,7 @@ def _says_enough(text: str, language: str, least: float) -> bool:
     """Whether a look at the beginning, or at the characters used, shows that it says enough."""
     if language == "en":
         return len(set(content_words(text, int(2 * least) + 8)) - _GENERIC) >= least
-    return len(_CONTENT_CHAR.findall("".join(set(text)))) > 2.5 * least
+    return len(_CONTENT_CHAR.findall(used_chars(text))) > 2.5 * least
 
 
 def _specific(text: str, language: str) -> int:

@@ -58,8 +58,12 @@ _PREDICATE_JA = re.compile(
     "|ている|がある|もある|という|とされる|できる)$"
 )
 _OPEN_JA = re.compile(
-    "(?:[、，をがのへ]|(?<!ま)で|(?<!な)に|(?:における|による|に関する"
+    "(?:[、，をがへ]|(?<![るたいなむすくうつ]も)の|(?<!ま)で|(?<!な)に|(?:における|による|に関する"
     r"|および|または|(?<![何んと])という|ための|についての)(?:…|\.\.\.)?)$"
+)
+# "…を何という", "いつ始まるの": the end of a question that has asked already.
+_ASKED_JA = re.compile(
+    "(?:[何誰]|だれ|いつ|どこ|どの|どんな|どう|なぜ|いく[つら]|どれ|どちら).*(?:という|[るたいう]の)$"
 )
 _OPEN_ZH = re.compile(r"(?:[、，]|和|或|与|及|以及|关于|对于|因为|如果)(?:…+)?$")
 
@@ -107,7 +111,7 @@ def _is_open(end: str, language: str) -> bool:
     if end[-1:] in _OPENERS:
         return True
     if language == "ja":
-        return bool(_OPEN_JA.search(end[-12:]))
+        return bool(_OPEN_JA.search(end[-12:])) and not _ASKED_JA.search(end)
     if language == "zh":
         return bool(_OPEN_ZH.search(end[-12:]))
     pattern = _OPEN_WORDS.get(language)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from generator.alike import jaccard
 from generator.records import Record
 from generator.search.pool import Pool, passage_key, text_key
-from generator.text import Hashes, jaccard, shingles
+from generator.text import Hashes, shingles
 
 # Negatives that a miner found; the others were written, by people or by a model.
 MINED = frozenset({"random", "bm25", "dense", "hybrid"})
