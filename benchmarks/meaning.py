@@ -38,8 +38,8 @@ SETS = {  # name: family group, languages of the records, source
     "en": ("retrieval", {"en"}, "retrieval-en-newwiki"),
     "ja": ("retrieval", {"ja"}, "retrieval-ja-jsquad"),
     "en-de": ("retrieval", {"en-de"}, "retrieval-en2de-xquad"),
-    "sts en": ("sts", {"en"}, ""),
-    "sts ja": ("sts", {"ja"}, ""),
+    "sts en": ("sts", {"en"}, "sts-en-sts16-lookalikes"),
+    "sts ja": ("sts", {"ja"}, "sts-ja-jsts"),
     "bitext ja-en": ("bitext", {"ja-en"}, ""),
     "bitext de-en": ("bitext", {"de-en"}, ""),
 }
@@ -126,8 +126,6 @@ def planted(
 
 def by_article(data: Path, source: str) -> dict[str, list[str]]:
     """For each passage those of its article."""
-    if not source:
-        return {}
     titles: dict[str, list[str]] = {}
     rows = [json.loads(line) for line in (data / source / "corpus.jsonl").open(encoding="utf-8")]
     for row in rows:
@@ -186,7 +184,7 @@ def main() -> None:
 
 def row(name, encoder, reals, stock, options, keys, folder) -> None:
     """One set: its clean records, then each fault."""
-    articles = by_article(options.data, SETS[name][2])
+    articles = by_article(options.data, SETS[name][2]) if SETS[name][0] == "retrieval" else {}
     corpus = None
     if articles:
         corpus = folder / "corpus.jsonl"

@@ -31,6 +31,7 @@ STS = {"en": ("sts-en-sts16", 3.5), "ja": ("sts-ja-jsts", 3.4)}  # their scales 
 CLASSES = ("classification-en-banking77", "classification-en-clinc150")
 LENGTHS = (50, 100, 200, 300, 400, 500)
 _VECTOR = 4096
+_MOST_LOOKALIKES = 1800
 _OPEN_ENDS = ("、", "，", ",", *"はがをにのとでへもや")
 
 
@@ -149,19 +150,21 @@ def sts(folder: Path, language: str, least: float) -> Iterator[Real]:
     """Pairs that readers found alike, and a sentence that is less like the first.
 
     Where readers compared the first sentence with a third one, too, and found it less like by a
-    point or more, it is that one. Sets that hold hundreds of such have no others here: what merely
-    looks alike may be a paraphrase as well (of captions, several tell of one picture).
+    point or more, it is that one. For the others (source `…-lookalikes`) it is the one that looks
+    most alike, which may be a paraphrase as well: of captions, several tell of one picture.
     """
     rows = [row for path in sorted(folder.glob("t*.jsonl")) for row in lines(path)]
-    triples = list(_ranked(rows, least))
-    if len(triples) < 100:
-        pairs = [row for row in rows if float(row["score"]) >= least]
-        others = _lookalikes([row["sentence2"] for row in pairs])
-        triples = [(r["sentence1"], r["sentence2"], o) for r, o in zip(pairs, others, strict=True)]
-    for query, positive, negative in triples:
-        if normalise(query) not in {normalise(positive), normalise(negative)}:
-            item = _record("sts", query, positive, negative, language=language)
-            yield Real(item, half_of(query), folder.name)
+    ranked = list(_ranked(rows, least))
+    known = {query for query, _, _ in ranked}
+    pairs = [row for row in rows if float(row["score"]) >= least and row["sentence1"] not in known]
+    pairs = pairs[:_MOST_LOOKALIKES]
+    others = _lookalikes([row["sentence2"] for row in pairs])
+    alike = [(r["sentence1"], r["sentence2"], o) for r, o in zip(pairs, others, strict=True)]
+    for source, triples in ((folder.name, ranked), (f"{folder.name}-lookalikes", alike)):
+        for query, positive, negative in triples:
+            if normalise(query) not in {normalise(positive), normalise(negative)}:
+                item = _record("sts", query, positive, negative, language=language)
+                yield Real(item, half_of(query), source)
 
 
 def _ranked(rows: Sequence[dict], least: float) -> Iterator[tuple[str, str, str]]:
