@@ -78,6 +78,8 @@ def one_kill(command: list[str], moment: int, options: argparse.Namespace) -> in
         while True:
             found = ask(line)
             if found["requests"] - found["repeated"] >= moment:
+                os.kill(process.pid, signal.SIGSTOP)  # it sends no more while the server is asked
+                found = ask(line)
                 os.kill(process.pid, signal.SIGKILL)
                 break
             time.sleep(0.002)
