@@ -36,6 +36,7 @@ from generator.taxonomy import load_taxonomy
 ROOT = Path(__file__).parent.parent
 STOCKS = {"tune": "tuning", "report": "heldout"}
 LANGUAGES = ("en", "ja", "de", "zh")
+turned_on: list[str] = []  # rules that ship off, by `--on`
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class Tally:
 def chain_of(family: str) -> Chain:
     """The rules that ship for the family."""
     taxonomy = load_taxonomy(ROOT / "tasks.yaml", ROOT / "prompts")
-    return compile_rules({**taxonomy.filters, **taxonomy.families[family].filters})
+    more = dict.fromkeys(turned_on, {})
+    return compile_rules({**taxonomy.filters, **taxonomy.families[family].filters, **more})
 
 
 def reason_of(record: Record) -> str | None:
@@ -225,8 +227,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="one fault; `clean` or `set`: no faults")
     parser.add_argument("--rival", action="append", default=[], help="NAME=PYTHON of its venv")
+    parser.add_argument("--on", action="append", default=[], help="a rule that ships off")
     parser.add_argument("--missed", type=int, default=0, help="print so many that nothing caught")
     options = parser.parse_args()
+    turned_on.extend(options.on)
     everything = real_records(options.data, options.run)
     records = [real for real in everything if real.half == options.half]
     faults = {name: f for name, f in FAULTS.items() if options.only in {None, name}}
