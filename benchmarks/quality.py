@@ -73,7 +73,7 @@ class Tally:
 def chain_of(family: str) -> Chain:
     """The rules that ship for the family."""
     taxonomy = load_taxonomy(ROOT / "tasks.yaml", ROOT / "prompts")
-    more = dict.fromkeys(turned_on, {})
+    more: dict[str, dict] = {name: {} for name in turned_on}
     return compile_rules({**taxonomy.filters, **taxonomy.families[family].filters, **more})
 
 
