@@ -10,7 +10,8 @@ calls nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,7 +36,7 @@ from generator.refineconfig import RefineConfig
 from generator.refined import Refined
 from generator.refinestage import refine_run as refine_stage
 from generator.rounds import Work, draw
-from generator.runs import open_run
+from generator.runs import RunFolder, open_run
 from generator.summary import Summary
 from generator.training import train_run, train_settings
 
@@ -100,18 +101,25 @@ def describe_run(config: RunConfig) -> None:
         describe(plan, folder, folder.drawn())
 
 
+@contextmanager
+def _decided(plan: Plan, watch: Watch) -> Iterator[RunFolder]:
+    """The open folder of a run that was deduplicated, under this plan and up to mining."""
+    with open_run(plan.config.output) as folder:
+        folder.require_stage("dedupe")
+        folder.write_manifest(manifest(plan))
+        stages.decide(plan, folder, watch)
+        yield folder
+
+
 def mine_run(config: RunConfig, *, watch: Watch | None = None) -> Mined:
     """Mine for the records of a run, then statistics and data set anew. Raises UserError."""
     config = config.model_copy(update={"mine": config.mine or MineConfig()})
-    plan = make_plan(config)
-    with open_run(config.output) as folder:
-        folder.require_stage("dedupe")
-        folder.write_manifest(manifest(plan))
-        stages.decide(plan, folder, watch or Silent())
-        mined = mine_stage(folder, plan, watch or Silent())
+    plan, watch = make_plan(config), watch or Silent()
+    with _decided(plan, watch) as folder:
+        mined = mine_stage(folder, plan, watch)
         if mined is None:
             raise InputError(f"{folder.path}: kept no record to mine for", hint="raise count: -n")
-        refine_stage(folder, plan, watch or Silent())
+        refine_stage(folder, plan, watch)
         describe(plan, folder, folder.drawn())
         return mined
 
@@ -119,13 +127,10 @@ def mine_run(config: RunConfig, *, watch: Watch | None = None) -> Mined:
 def refine_run(config: RunConfig, *, watch: Watch | None = None) -> Refined:
     """Check a run's records by meaning, then statistics and data set anew. Raises UserError."""
     config = config.model_copy(update={"refine": config.refine or RefineConfig()})
-    plan = make_plan(config)
-    with open_run(config.output) as folder:
-        folder.require_stage("dedupe")
-        folder.write_manifest(manifest(plan))
-        stages.decide(plan, folder, watch or Silent())
-        mined = mine_stage(folder, plan, watch or Silent())
-        refined = refine_stage(folder, plan, watch or Silent())
+    plan, watch = make_plan(config), watch or Silent()
+    with _decided(plan, watch) as folder:
+        mined = mine_stage(folder, plan, watch)
+        refined = refine_stage(folder, plan, watch)
         if refined is None:
             raise InputError(f"{folder.path}: kept no record to refine", hint="raise count: -n")
         describe(plan, folder, folder.drawn())

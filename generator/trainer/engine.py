@@ -140,7 +140,7 @@ def default_budget(model: Model, device: torch.device, *, adapters: bool) -> int
     Large enough for full kernels; small enough that memory can be filled with kept graphs.
     """
     if device.type != "cuda":
-        return 1024  # as fast as more, and what is not kept needs less room
+        return 1024  # a chunk whose graph is not kept needs that much room for a while
     free, _ = torch.cuda.mem_get_info(device)
     fits = free / 5 / activation_bytes(model.shape, adapters=adapters)
     return int(min(max(fits, 2048), 65536))
