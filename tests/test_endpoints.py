@@ -129,6 +129,18 @@ def test_the_other_server_takes_over(mock_server: StartServer) -> None:
     assert away.stats()["by_status"]["503"] < 30
 
 
+def test_a_server_that_is_not_there_stops_nothing_before_the_others_had_time(
+    mock_server: StartServer,
+) -> None:
+    """All that is known at first is that one is away; the other one has yet to say a word."""
+    well = mock_server("--latency", "0.3")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        gone = MockServer(taken.getsockname()[1])
+        found = ask(at(gone, well), 16)
+    assert all(isinstance(answer, Completion) for answer in found)
+
+
 def test_where_all_are_away_the_run_stops(
     mock_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

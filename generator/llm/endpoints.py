@@ -24,7 +24,7 @@ class Endpoint:
     weight: float = 1.0
     health: Health = field(default_factory=Health)
     pace: Pace = field(default_factory=Pace)
-    reached: bool = False
+    reached: bool | None = None  # None: nothing has come back yet
     turn: float = 0.0  # requests sent, over the weight
 
 

@@ -118,17 +118,20 @@ class OpenAILLM:
         """Return when the request may be tried again. Raises what the failure means otherwise."""
         if isinstance(exc, openai.APIStatusError) and endpoint.dialect.learn(exc, body):
             return
-        reached = any(other.reached for other in self._endpoints)
-        wait_s = patience.wait_s(exc, time.monotonic(), reached=reached)
+        wait_s = patience.wait_s(exc, time.monotonic(), reached=self._may_be_reached)
         if wait_s is None or not is_transient(exc):
             raise self._meaning(exc, endpoint) from exc
         others = (other for other in self._endpoints if other is not endpoint)
         if not (is_away(exc) and any(other.health.is_well for other in others)):
             await asyncio.sleep(wait_s)
 
+    @property
+    def _may_be_reached(self) -> bool:
+        """Whether any server has answered, or has not yet had the time to."""
+        return any(endpoint.reached is not False for endpoint in self._endpoints)
+
     def _meaning(self, exc: Exception, endpoint: Endpoint) -> LLMError | RequestFailed:
-        reached = any(other.reached for other in self._endpoints)
-        found = meaning(exc, endpoint.wire.place, reached=reached)
+        found = meaning(exc, endpoint.wire.place, reached=self._may_be_reached)
         all_away = not any(other.health.is_well for other in self._endpoints)
         if isinstance(found, RequestFailed) and is_away(exc) and all_away:
             return Unreachable(
@@ -169,6 +172,8 @@ def _learn_from_failure(ticket: Ticket, exc: Exception, now: float) -> None:
     if isinstance(exc, openai.APIStatusError):
         endpoint.reached = True
         endpoint.meters.learn(exc.response.headers, now)
+    elif endpoint.reached is None:
+        endpoint.reached = False
     if is_busy(exc):
         endpoint.window.refused(ticket.sent_at, now)
     if is_away(exc):
