@@ -231,7 +231,7 @@ def colour(environ: Mapping[str, str] | None = None) -> bool | None:
 
 
 def cache_folder() -> Path:
-    """Where converted weights are kept: `$XDG_CACHE_HOME/trine`, else `~/.cache/trine`."""
+    """Where weights and vectors are kept: `$XDG_CACHE_HOME/trine`, else `~/.cache/trine`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trine"
 
 

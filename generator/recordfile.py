@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from array import array
 from collections.abc import Iterator, Sequence
@@ -132,6 +133,22 @@ def write_whole(path: Path, *, extend: bool = False) -> Iterator[TextIO]:
     finally:
         with suppress(OSError):  # the error above, if any, is the one to tell
             part.unlink()
+
+
+@contextmanager
+def alone_in(lock: Path) -> Iterator[None]:
+    """One process at a time gets past this file, which is made where missing; another waits.
+
+    Raises RunError where it cannot be written.
+    """
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("a")
+    except OSError as exc:
+        raise disk_error(exc, lock) from exc
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def disk_error(exc: OSError, path: Path) -> RunError:

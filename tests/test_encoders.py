@@ -303,6 +303,11 @@ def test_bad_texts_are_told_with_their_lines(tmp_path: Path) -> None:
         TextFile(path)
 
 
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 def test_trine_encode_and_search(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -318,6 +323,44 @@ def test_trine_encode_and_search(
     assert [row["rank"] for row in rows] == [1, 2]
     assert (rows[0]["id"], rows[0]["text"]) == ("2", "green stone")
     assert rows[0]["score"] == pytest.approx(1, abs=1e-5)
+
+
+def test_a_second_search_encodes_what_is_new(
+    tiny_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The question, and passages that were not there before; other prompts are another matter."""
+    encoded: list[str] = []
+    inner = SentenceTransformersEncoder.encode
+
+    def encode(
+        self: SentenceTransformersEncoder, texts: Sequence[str], *, kind: Kind, task: str | None
+    ) -> Vectors:
+        encoded.extend(texts)
+        return inner(self, texts, kind=kind, task=task)
+
+    monkeypatch.setattr(SentenceTransformersEncoder, "encode", encode)
+    texts = tmp_path / "t.txt"
+    texts.write_text("red river\ngreen stone\nbird\n")
+    search = ("search", str(tiny_model), str(texts), "stone", "--json")
+    assert _run(*search) == 0
+    assert sorted(encoded) == ["bird", "green stone", "red river", "stone"]
+    before = capsys.readouterr().out
+
+    encoded.clear()
+    assert _run(*search) == 0
+    assert (encoded, capsys.readouterr().out) == (["stone"], before)
+
+    encoded.clear()
+    texts.write_text("red river\ngreen stone\nbird\nred bird\n")
+    assert _run(*search) == 0
+    assert sorted(encoded) == ["red bird", "stone"]
+
+    encoded.clear()
+    assert _run(*search, "--document-prompt", "find ") == 0
+    assert len(encoded) == 5
 
 
 def test_a_folder_without_the_trainers_mark_is_loaded_as_it_is(tiny_model: Path) -> None:

@@ -24,6 +24,17 @@ _DISK_ERRORS = frozenset(
     | {errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 )
 
+# What a verb that is interrupted keeps, where it keeps something.
+_KEPT = {
+    "run": "every answer so far is kept",
+    "generate": "every answer so far is kept",
+    "refine": "every answer so far is kept",
+    "mine": "what is encoded and every answer so far are kept",
+    "iterate": "every round, answer and checkpoint so far is kept",
+    "train": "the last checkpoint is kept",
+    "search": "what is encoded so far is kept",
+}
+
 
 def run_guarded(group: click.Group, arguments: list[str] | None) -> int:  # noqa: PLR0911 - a table
     """Call a command; say what went wrong as the user needs it; return the exit code."""
@@ -83,7 +94,9 @@ def _interrupted(arguments: list[str], exc: BaseException) -> int:
     signalled = exc if isinstance(exc, Interrupted) else exc.__cause__ or exc.__context__
     number = signalled.number if isinstance(signalled, Interrupted) else signal.SIGINT
     command = shlex.join(["trine", *arguments])
-    click.echo(f"\ninterrupted: every answer so far is kept. To go on:\n  {command}", err=True)
+    kept = _KEPT.get(arguments[0] if arguments else "")
+    what = f"interrupted: {kept}. To go on" if kept else "interrupted. To start again"
+    click.echo(f"\n{what}:\n  {command}", err=True)
     return 128 + number
 
 

@@ -39,7 +39,8 @@ def command(
     """Print the passages of CORPUS that MODEL finds for QUERY.
 
     CORPUS is a BEIR folder or corpus.jsonl, JSONL with "text", a text file with a passage a line,
-    or a run's folder (its positives and negatives). MODEL is as in `trine eval`; bm25 is one.
+    or a run's folder (its positives and negatives). MODEL is as in `trine eval`; bm25 is one. What
+    a model encoded it remembers (in ~/.cache/trine/vectors): the next search takes a second.
 
     \b
       trine search outputs/run/model outputs/run "why is the sky blue" -n 3
@@ -52,15 +53,7 @@ def command(
     if model == "bm25":
         found = _bm25(passages, query, count)
     else:
-        from generator.encoders import embed  # noqa: PLC0415 - `--help` needs no numpy
-        from generator.search.exact import exact_search  # noqa: PLC0415
-
-        encoder = flags.load(model)
-        texts = [passage.full for passage in passages]
-        documents = embed(encoder, texts, "document", None, progress_line(quiet=quiet))
-        asked = embed(encoder, [query], "query", flags.instruction)
-        indices, scores = exact_search(asked, documents, count).row(0)
-        found = list(zip(indices.tolist(), scores.tolist(), strict=True))
+        found = _dense(model, flags, passages, query, count, quiet=quiet)
     _print([(passages[index], score) for index, score in found], as_json=as_json)
 
 
@@ -68,6 +61,25 @@ def _bm25(passages: list[Passage], query: str, count: int) -> list[tuple[int, fl
     from generator.search.bm25 import BM25  # noqa: PLC0415
 
     indices, scores = BM25([p.full for p in passages]).search([query], count).row(0)
+    return list(zip(indices.tolist(), scores.tolist(), strict=True))
+
+
+def _dense(
+    model: str, flags: ModelFlags, passages: list[Passage], query: str, count: int, *, quiet: bool
+) -> list[tuple[int, float]]:
+    from generator.config import cache_folder  # noqa: PLC0415 - `--help` needs no numpy
+    from generator.encoders import embed  # noqa: PLC0415
+    from generator.models import remembered  # noqa: PLC0415
+    from generator.recordfile import alone_in  # noqa: PLC0415
+    from generator.search.exact import exact_search  # noqa: PLC0415
+
+    encoder = flags.load(model)
+    queries = embed(encoder, [query], "query", flags.instruction)
+    texts, vectors = [passage.full for passage in passages], cache_folder() / "vectors"
+    with alone_in(vectors / "lock"):
+        kept = remembered(encoder, vectors, model, flags.document_prompt, flags.base_url)
+        documents = embed(kept, texts, "document", None, progress_line(quiet=quiet))
+    indices, scores = exact_search(queries, documents, count).row(0)
     return list(zip(indices.tolist(), scores.tolist(), strict=True))
 
 

@@ -9,11 +9,9 @@ takes no passage away.
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from importlib.metadata import version
@@ -34,7 +32,7 @@ from generator.corpus.store import INDEX, PassageFile, line_of
 from generator.corpusconfig import CorpusConfig
 from generator.dedupe.texts import TextDuplicates
 from generator.errors import BadDocument, InputError
-from generator.recordfile import disk_error, write_whole
+from generator.recordfile import alone_in, disk_error, write_whole
 from generator.records import content_id
 from generator.runs import RunFolder
 from generator.scripts import letter_count
@@ -76,7 +74,7 @@ def open_passages(
     Raises InputError where a path is missing or nothing is found, MissingExtra for a parser.
     """
     key = content_id(_config_key(config), repr(fingerprint(config.paths)), version("trine"))
-    with _locked(run):
+    with alone_in(run.passage_index.with_suffix(".lock")):
         done = run.finished("corpus", key)
         if done is None or not run.passages.is_file():
             done = _build(config, run, on_document).to_dict()
@@ -225,17 +223,3 @@ def _write_index(path: Path, rows: bytearray) -> None:
         part.replace(path)
     except OSError as exc:
         raise disk_error(exc, path) from exc
-
-
-@contextmanager
-def _locked(run: RunFolder) -> Iterator[None]:
-    """One process reads a corpus into a folder; another waits, and finds it read."""
-    path = run.passage_index.with_suffix(".lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("a")
-    except OSError as exc:
-        raise disk_error(exc, path) from exc
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

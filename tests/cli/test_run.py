@@ -152,7 +152,22 @@ def test_an_interrupt_exits_130_with_the_command_that_resumes(
     monkeypatch.setattr(pipeline, "describe", interrupted)
     ended = trine("run", "-c", small_recipe, "--set", "filters.empty={}")
     assert ended.code == 130
+    assert "every answer so far is kept" in ended.err
     assert f"trine run -c {small_recipe} --set 'filters.empty={{}}'" in ended.err
+
+
+def test_an_interrupt_promises_nothing_where_nothing_is_kept(
+    trine: Trine, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`trine stats` asks nobody and has no answers."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("generator.cli.stats.existing_run", interrupted)
+    ended = trine("stats", finished)
+    assert ended.code == 130
+    assert ended.err.strip() == f"interrupted. To start again:\n  trine stats {finished}"
 
 
 def test_a_bug_exits_3_with_a_log(
