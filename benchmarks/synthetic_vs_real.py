@@ -38,7 +38,7 @@ PAIRS = 3600
 TASK = "Given a question, retrieve the passage that answers it."
 BARE = "Write a question that this text answers.\n\n{{ document }}\n"
 WHOLE = "tokens: 1024, overlap: 0, min_tokens: 0, near_threshold: null"
-MINED = {"negatives": 4, "rank_max": 50, "temperature": 0.05}
+MINED = {"negatives": 2, "rank_max": 50, "temperature": 0.05}
 PLAIN = ("epochs=3", "learning_rate=1e-4")
 MORE = "epochs=3"  # of several times as many pairs
 DISTILLED = (
