@@ -10,17 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from generator.filters import japanese_ends
 from generator.filters.base import Reject, prose_sides, quote
 from generator.records import Record
 from generator.text import word_count
 
 # Full stops of the world's scripts, and what may close a text besides.
-_STOPS = ".!?。！？｡।॥۔؟։።፧។៕။჻᠃:：;；"
-_CLOSERS = "\"'”’“‘»«›」』）)]】》〉}*_`|>~†♪"
+_STOPS = ".!?。！？｡．।॥۔؟։።፧៕჻᠃:：;；"
+_CLOSERS = "\"'”’“‘»«›」』）)]】》〉}］｝〕｣＞*_`|>~～†♪☆★"
 _OPENERS = "([{（［【「『《“"
 _DOTS = re.compile(r"(?:\.{2,}|…+|・{3,}|。{2,})[\s\"'”’」』]*$")
 # What an encyclopedia leaves behind its last stop: "super.:212-219", "sound.[3]".
-_REFERENCE = re.compile(r"(?<=[.。！？!?])[:：\[\]\d\s,–-]{1,20}$")
+_REFERENCE = re.compile(r"(?<=[.。．！？!?])[:：\[\]\d\s,–-]{1,20}$")
 _NO_STOPS = frozenset({"th", "lo", "km", "my", "jv", "su"})
 # A last line that is an item, a heading, an address or a formula ends in no stop.
 _ITEM = re.compile(
@@ -51,19 +52,6 @@ _STRANDED = re.compile(
     r"|^(?!\W*(?:what|who|where|which|how|when|why)\b).*\b(?:what|who|where|which|how|when"
     r"|why)\b.*\b(?:is|are|was|were)$",
     re.IGNORECASE,
-)
-# Sentences of Japanese end in these, and some writers leave the last stop out.
-_PREDICATE_JA = re.compile(
-    "(?:[しっれい]た|[てで]い[るた]|である|であった|られる|される|[とに]なる|する|です|ます|ました|ません|ではない"
-    "|ている|がある|もある|という|とされる|できる)$"
-)
-_OPEN_JA = re.compile(
-    "(?:[、，をがへ]|(?<![るたいなむすくうつ]も)の|(?<!ま)で|(?<!な)に|(?:における|による|に関する"
-    r"|および|または|(?<![何んと])という|ための|についての)(?:…|\.\.\.)?)$"
-)
-# "…を何という", "いつ始まるの": the end of a question that has asked already.
-_ASKED_JA = re.compile(
-    "(?:[何誰]|だれ|いつ|どこ|どの|どんな|どう|なぜ|いく[つら]|どれ|どちら).*(?:という|[るたいう]の)$"
 )
 _OPEN_ZH = re.compile(r"(?:[、，]|和|或|与|及|以及|关于|对于|因为|如果)(?:…+)?$")
 
@@ -101,7 +89,7 @@ def _breaks_off(end: str, language: str) -> bool:
         return True
     if language in _NO_STOPS or len(bare) < len(end) or not bare:
         return False
-    if language == "ja" and _PREDICATE_JA.search(end):
+    if language == "ja" and (japanese_ends.is_whole(end) or japanese_ends.is_caption(end)):
         return False
     line = end[end.rfind("\n") + 1 :]
     return not _ITEM.search(line)
@@ -111,7 +99,7 @@ def _is_open(end: str, language: str) -> bool:
     if end[-1:] in _OPENERS:
         return True
     if language == "ja":
-        return bool(_OPEN_JA.search(end[-12:])) and not _ASKED_JA.search(end)
+        return japanese_ends.is_open_query(end)
     if language == "zh":
         return bool(_OPEN_ZH.search(end[-12:]))
     pattern = _OPEN_WORDS.get(language)
