@@ -23,10 +23,10 @@ _DOTS = re.compile(r"(?:\.{2,}|…+|・{3,}|。{2,})[\s\"'”’」』]*$")
 # What an encyclopedia leaves behind its last stop: "super.:212-219", "sound.[3]".
 _REFERENCE = re.compile(r"(?<=[.。．！？!?])[:：\[\]\d\s,–-]{1,20}$")
 _NO_STOPS = frozenset({"th", "lo", "km", "my", "jv", "su"})
-# A last line that is an item, a heading, an address or a formula ends in no stop.
+# A last line that is an item, a heading, an address, a formula or a reference ends in no stop.
 _ITEM = re.compile(
     r"^\s*(?:[-•*+·▪◦‣・●■□◆|#>]|\(?\d{1,3}[.)、．]|[A-Za-z][.)])\s*"
-    r"|https?://\S+$|[=≈]"
+    r"|https?://\S+$|[=≈≠≤≥＝∝∈⇒⇔→]|\bIS[BS]N[ :：]?[\dX–-]+$"
 )
 _ENDS = {
     "en": "a an the and or but because than of with into from to by is are was were my your their",
