@@ -122,4 +122,4 @@ def _foreign_runs(text: str, language: str, used: str) -> list[str]:
 
 def _is_given(text: str, place: int) -> bool:
     """Whether the place is within brackets or quotation marks."""
-    return bool(_BRACKETED.search(text[max(0, place - 90) : place]))
+    return bool(_BRACKETED.search(text[max(0, place - 60) : place]))

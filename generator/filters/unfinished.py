@@ -26,7 +26,7 @@ _NO_STOPS = frozenset({"th", "lo", "km", "my", "jv", "su"})
 # A last line that is an item, a heading, an address, a formula or a reference ends in no stop.
 _ITEM = re.compile(
     r"^\s*(?:[-•*+·▪◦‣・●■□◆|#>]|\(?\d{1,3}[.)、．]|[A-Za-z][.)])\s*"
-    r"|https?://\S+$|[=≈≠≤≥＝∝∈⇒⇔→]|\bIS[BS]N[ :：]?[\dX–-]+$"
+    r"|https?://\S+$|[=≈]|\bIS[BS]N[ :：]?[\dX–-]+$"
 )
 _ENDS = {
     "en": "a an the and or but because than of with into from to by is are was were my your their",
