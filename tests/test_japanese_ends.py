@@ -43,6 +43,7 @@ def reason(rule: str, query: str, positive: str = DOCUMENT_JA) -> str | None:
 def test_a_text_without_its_last_stop_is_whole(end: str) -> None:
     """It ends in a predicate, or as notes do; the same with stops of either style."""
     assert is_whole(end)
+    assert reason("unfinished", "雪まつりの始まりは", f"{DOCUMENT_JA}{end}……") is None
     assert reason("unfinished", "雪まつりの始まりは", f"{DOCUMENT_JA}{end}") is None
 
 

@@ -19,8 +19,8 @@ _PREDICATE = re.compile(
     "|[高低大小多少長短強弱早速近遠深浅広狭重軽古新若良悪]い|下さい|(?<=[ただいす])[よねわ])"
     "か?$"
 )
-# Notes end in a noun: "…を設立", "…に就任", "…など", "2019年", "…の総称", or in a formula, a title or
-# a command of three words or more in letters.
+# Notes end in a noun: "…を設立", "…に就任", "…など", "2019年", "…の総称", or in a formula, a title
+# or a command of three words or more in letters.
 _UNITS = "年|月|日|年代|世紀|時|分|秒|人|名|円|点|位|回|歳|[かヶカ]国|[%％]|k?m|[cm]m|k?g"
 _NOTE = re.compile(
     r"(?:[A-Za-z][\w.'’-]*[ ,]+){2,}[\w.'’-]+$|[≠≤≥＝∝∈⇒⇔→][^。]{0,20}$"

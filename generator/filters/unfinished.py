@@ -1,8 +1,9 @@
 """A text that breaks off: query_unfinished, positive_unfinished, negative_unfinished.
 
 A document of some length ends in a stop, a bracket, a quotation mark or a colon; one that ends in
-a bare word, a comma or dots was cut. A query needs no stop, so it is unfinished only where its last
-word asks for another one. Languages without a full stop pass.
+a bare word, a comma or dots was cut. In Japanese a predicate ends it, too, and what notes end in
+(`japanese_ends`). A query needs no stop, so it is unfinished only where its last word asks for
+another one. Languages without a full stop pass.
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ def _breaks_off(end: str, language: str) -> bool:
         return False
     end = _REFERENCE.sub("", end)
     bare = end.rstrip(_STOPS + _CLOSERS + " \t\n")
-    if _DOTS.search(end[-12:]):
-        return True
+    if _DOTS.search(end[-12:]):  # in Japanese they may follow a whole sentence: "…に依存する…"
+        return language != "ja" or not japanese_ends.is_whole(_DOTS.sub("", end))
     if language in _NO_STOPS or len(bare) < len(end) or not bare:
         return False
     if language == "ja" and (japanese_ends.is_whole(end) or japanese_ends.is_caption(end)):
