@@ -46,6 +46,7 @@ def test_a_query_in_japanese_keeps_to_its_passage() -> None:
     letters = "USBメモリーの容量"  # the passage has the letters alone
     assert reason("off_passage", letters, f"{JAPANESE}記録はUSBで渡す。", "ja") is None
     assert reason("off_passage", letters, JAPANESE, "ja") == "query_off_passage"
+    assert reason("off_passage", "Mehiläisten talvehtiminen Lapissa", ENGLISH, "fi") is None
 
 
 def test_what_a_question_says_of_its_answer_need_not_be_in_the_passage() -> None:

@@ -65,9 +65,14 @@ def _held(query: str, text: str, language: str) -> dict[str, bool]:
 
 
 def _unspaced_words(query: str) -> list[str]:
+    """Words of a query in normal form; none where it has neither Han characters nor katakana.
+
+    Languages with spaces bend their words, so letters alone are not looked for.
+    """
     line = _OF_ANSWERS.sub(" ", query)
     pairs = [run[i : i + 2] for run in _HAN_RUN.findall(line) for i in range(len(run) - 1)]
-    return [*pairs, *_KATAKANA.findall(line), *_LETTERS.findall(line)]
+    found = [*pairs, *_KATAKANA.findall(line)]
+    return [*found, *_LETTERS.findall(line)] if found else []
 
 
 def _plain(text: str) -> str:
