@@ -25,8 +25,8 @@ _OF_ANSWERS = re.compile(
     "名前|名称|言葉|文章|文字|記号|漢字|カタカナ|ひらがな|アルファベット|日本語|英語|一番|最初|最後"
     "|一つ|共通|以上|以下|場所|人物|理由"
 )
-# Three pairs of Han characters are the least that two words have.
-_PAIRS_BESIDE = 1
+# Two words of two Han characters have three pairs where they stand together.
+_MORE_PAIRS = 1
 # 1,200 is 1200; a decade or a century holds years of other numbers.
 _NUMBER = re.compile(r"(?<!\d)\d{3,}(?![\ds]|年代|世紀)")
 _GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
@@ -39,7 +39,7 @@ def check(
 
     And one with a number of three digits or more that does not stand there.
 
-    `min_words`: a query with fewer content words is not judged.
+    `min_words`: a query with fewer content words is not judged; without spaces it takes one more.
     """
     if record.query_language != record.text_language or record.label is not None:
         return None
@@ -49,7 +49,7 @@ def check(
     if invented:
         return Reject("query_off_passage", f"{', '.join(invented)}: {quote(record.query)}")
     held = _held(record.query, text, record.query_language)
-    least = min_words + (_PAIRS_BESIDE if record.query_language != LANGUAGE else 0)
+    least = min_words + (_MORE_PAIRS if record.query_language != LANGUAGE else 0)
     if len(held) < least or sum(held.values()) >= min_share * len(held):
         return None
     strange = ", ".join(word for word, is_held in held.items() if not is_held)
