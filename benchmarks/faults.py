@@ -32,7 +32,7 @@ WITH_NEGATIVE = frozenset({"short-long", "cross-lingual"})
 SENTENCES = frozenset({"sts", "bitext"})
 PROSE = RETRIEVAL | SENTENCES
 ANY = PROSE | {"long-short", "clustering"}
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。．！？])")
 _NUMBER = re.compile(r"(?<![\w.,])[1-9]\d*(?![\w.,]\d)")
 _NAME = re.compile(r"\b(Tom|Mary|John|Maria|Alice|Bill|Ken|Jim|Bob|Mike|Jane|Boston|Australia)\b")
 
@@ -551,7 +551,7 @@ def _cut(text: str, rng: random.Random) -> str | None:
     if kind and not _is_unspaced(text):
         place = text.rfind(" ", 0, place) if kind == 1 else place
     cut = text[:place].rstrip() if place > 20 else ""
-    if not cut or re.search(r"[.!?。！？」』）)\"”]$", cut):
+    if not cut or re.search(r"[.!?。．！？」』）)\"”]$", cut):
         return None
     return cut + (rng.choice(["...", "…"]) if kind == 2 and rng.random() < 0.4 else "")
 

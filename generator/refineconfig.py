@@ -104,7 +104,7 @@ class RefineConfig(Frozen):
     negative_share: float | None = Field(default=None, gt=0)
     margin: float | None = None
     alike: float | None = Field(default=0.8, gt=0, le=1)
-    order_margin: float | None = -0.5
+    order_margin: float | None = -0.7
     positives: Action = "drop"
     negatives: Action = "drop"
     min_negatives: int = Field(default=0, ge=0)

@@ -150,6 +150,9 @@ def test_sentences_end_where_they_end() -> None:
     assert sentences("彼は「行く。」と言った。次の日だ！そう。") == [
         "彼は「行く。」と言った。", "次の日だ！", "そう。"
     ]  # fmt: skip
+    assert sentences("値は３．５である．次に，２０個を「Ａ．」とした．") == [
+        "値は３．５である．", "次に，２０個を「Ａ．」とした．"
+    ]  # fmt: skip
 
 
 def test_what_has_no_sentences_is_chopped() -> None:

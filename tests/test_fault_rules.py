@@ -111,6 +111,10 @@ def test_unfinished(item: Record, expected: str | None) -> None:
         (english(positive=f"{DOCUMENT} Its newsletter is read at home by many."), None),
         (english("how to subscribe to our newsletter", "Subscribe to our newsletter below."), None),
         (japanese(positive=f"{DOCUMENT_JA}記事を読んだ人も多い。"), None),
+        (japanese(positive=f"広告が貼られたバスが停まる。{DOCUMENT_JA}雪像にはバスの広告"), None),
+        (japanese(positive=f"{DOCUMENT_JA}\n広告"), "positive_boilerplate"),
+        (english(positive=f"It is kept in /home/ann. {DOCUMENT}"), None),
+        (english(positive=f"Home / News. {DOCUMENT}"), "positive_boilerplate"),
     ],
 )
 def test_boilerplate(item: Record, expected: str | None) -> None:

@@ -43,6 +43,28 @@ def test_a_query_in_japanese_keeps_to_its_passage() -> None:
     assert reason("off_passage", "wholly unlike words", JAPANESE, "en-ja") is None
     dated = "何月に巣箱を何人が置く人気行事は何行事"  # what asks or counts is part of no word
     assert reason("off_passage", dated, JAPANESE, "ja") is None
+    letters = "USBメモリーの容量"  # the passage has the letters alone
+    assert reason("off_passage", letters, f"{JAPANESE}記録はUSBで渡す。", "ja") is None
+    assert reason("off_passage", letters, JAPANESE, "ja") == "query_off_passage"
+    assert reason("off_passage", "Mehiläisten talvehtiminen Lapissa", ENGLISH, "fi") is None
+
+
+def test_what_a_question_says_of_its_answer_need_not_be_in_the_passage() -> None:
+    """Nor is one short word enough to say that the passage is another."""
+    assert reason("off_passage", "飛ぶ虫の名前をカタカナで", JAPANESE, "ja") is None
+    assert reason("off_passage", "経済の名前をカタカナで", JAPANESE, "ja") is None
+    assert (
+        reason("off_passage", "経済政策の名前をカタカナで", JAPANESE, "ja") == "query_off_passage"
+    )
+
+
+def test_numbers_of_a_query_are_the_passages_in_any_writing() -> None:
+    """With separators of thousands or without; a decade is no number of its own."""
+    assert reason("off_passage", "Can a strong colony hold 60000 bees?") is None
+    hives = f"{JAPANESE}巣箱は1500個、始まりは1993年。"
+    assert reason("off_passage", "1,500個のミツバチの巣箱", hives, "ja") is None
+    assert reason("off_passage", "1990年代のミツバチの巣箱", hives, "ja") is None
+    assert reason("off_passage", "2,600個のミツバチの巣箱", hives, "ja") == "query_off_passage"
 
 
 def test_the_body_of_a_document_that_the_query_names_is_not_its_passage() -> None:

@@ -131,8 +131,8 @@ def test_symmetric_records_are_checked_by_order_alone() -> None:
     near = _measures(0.6, 0.59, alike=0.99)
     assert check(record, near, DEFAULTS) == check(record, _measures(), DEFAULTS)
     spread = _measures().spread
-    assert check(record, _measures(0.6, 0.6 + 0.4 * spread), DEFAULTS).positives == FINE
-    farther = check(record, _measures(0.6, 0.6 + 0.6 * spread), DEFAULTS)
+    assert check(record, _measures(0.6, 0.6 + 0.65 * spread), DEFAULTS).positives == FINE
+    farther = check(record, _measures(0.6, 0.6 + 0.75 * spread), DEFAULTS)
     assert farther.positives == ["negative_above_positive"]
     strict = RefineConfig(order_margin=0.5)
     assert check(record, _measures(0.6, 0.6 - 0.4 * spread), strict).positives != FINE

@@ -18,10 +18,11 @@ _WORD = re.compile(r"\w+")
 _SIGN = re.compile(r"[^\w\s]")
 
 _CLOSING = "」』）)\\]\"'”’»"
-# After 。！？ at once, but not inside 「行く。」と言った; after . ! ? before a space and what is no
-# small letter.
+# After 。！？． at once, but not inside 「行く。」と言った or ３．５; after . ! ? before a space
+# and what is no small letter.
 _SENTENCE_END = re.compile(
-    rf"(?<=[。！？｡])(?![{_CLOSING}。！？])|(?<=[。！？｡][{_CLOSING}])(?![{_CLOSING}とっ、。])"
+    rf"(?<=[。！？｡])(?![{_CLOSING}。！？])|(?<=．)(?![{_CLOSING}．\d])"
+    rf"|(?<=[。！？｡．][{_CLOSING}])(?![{_CLOSING}とっ、，。．])"
     rf"|(?<=[.!?…])[{_CLOSING}]*\s+(?=[^\sa-z])|(?<=[।။។॥؟])\s*"
 )
 _ABBREVIATION = re.compile(

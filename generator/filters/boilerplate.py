@@ -34,7 +34,7 @@ _PHRASES: dict[str, tuple[str, ...]] = {
         "|your email address will not be"),
         r"(?:enable|disabled?|turn on|activate)\W{0,2} javascript|javascript (?:is|must be|seems)",
         (r"(?:terms (?:of (?:service|use)|(?:and|&) conditions)|privacy (?:policy|notice)|sitemap"
-        r"|site map|cookie policy|contact us|about us|home)\s*[|·•»>/]"),
+        r"|site map|cookie policy|contact us|about us|(?<![/$~\w])home)\s*[|·•»>/]"),
         (r"[|·•»>/]\s*(?:terms (?:of (?:service|use)|(?:and|&) conditions)"
         r"|privacy (?:policy|notice)|sitemap|site map|contact us|about us)"),
         r"skip to (?:main )?(?:content|navigation)|back to top",
@@ -66,7 +66,8 @@ _PHRASES: dict[str, tuple[str, ...]] = {
         r"[|｜＞>／/]\s*(?:プライバシーポリシー|利用規約|サイトマップ|お問い合わせ|会社概要)",
         ("^(?:関連記事|おすすめ記事|人気記事|こちらもおすすめ)|(?:関連記事|関連リンク"
         r"|おすすめ記事)\s*(?:[:：]|$|\n)|あわせて読みたい"),
-        r"^(?:広告|スポンサーリンク)|(?:広告|スポンサー(?:ド)?リンク|【pr】)\s*$|広告の後に",
+        (r"^(?:広告|スポンサーリンク)(?=\s|[:：]|$)|(?:(?:^|\s)広告|スポンサー(?:ド)?リンク|【pr】)\s*$"
+        "|広告の後に"),
         r"いいね(?:！|!)|フォロー(?:してください|する|はこちら)|チャンネル登録",
         r"(?:ページの?)?(?:トップ|先頭|上)(?:へ|に)戻る|本文へ(?:スキップ|移動)|メニューを開く",
         r"コメントを(?:残す|書く|投稿する)|メールアドレスが公開されること",

@@ -76,7 +76,7 @@ _ABOUT_LANGUAGE = re.compile(
     r"|translat\w+|pronounc\w+"
     "|written as|phrases?|japanese|chinese|korean|arabic|russian|greek|hebrew|thai|hindi"
     r"|sanskrit|ukrainian|persian)\b"
-    "|言語|漢字|文字|単語|語で|語の|表記|綴り|発音|读音|汉字|语言|写作|拼音|sprache|wort"
+    "|言語|漢字|文字|単語|語[での:：]|表記|綴り|発音|读音|汉字|语言|写作|拼音|sprache|wort"
     "|schrift|zeichen"
 )
 _BRACKETED = re.compile(r"[(（\[「『“‘《〈【][^()（）\[\]「」『』“”‘’《》〈〉【】]*$")

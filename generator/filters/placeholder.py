@@ -80,6 +80,12 @@ _GAPS = re.compile(
     r"| olymp)|xxx(?=[\u3041-\u30ff\u4e00-\u9fff])|(?<=[\u3041-\u30ff\u4e00-\u9fff])xxx"
     r"|(?<![一二三四五六七八九〇])[○◯〇△□×●▲]{2,}(?![一二三四五六七八九〇])"
 )
+# A gap that is asked about ("〇〇に入る言葉は", "○○とは何か"), or in the pattern of a name that is
+# quoted as such (「○○学習会館」), stands for nothing.
+_GAP_OF_ITS_OWN = re.compile(
+    r"[○◯〇△□×●▲]{2,}[」』）)]?(?:に(?:入|当て?は|あては)|とは|は(?:何|なに|誰|どこ|いつ)|の(?:部分|中))"
+    r"|[「『][^「」『』\n]{0,20}[○◯〇△□×●▲]{2,}[^「」『』\n]{0,20}[」』]"
+)
 _TECHNICAL = re.compile(
     r"templat|placeholder|jinja|mustache|handlebars|html|\bxml|\bcss\b|markup|markdown"
     r"|\bvariable|syntax|\btags?\b|\bstrings?\b|script"
@@ -131,5 +137,5 @@ def _markup(line: str) -> re.Match[str] | None:
     """What is residue unless the text is about templates or markup."""
     found = _MARKUP.search(line) if _MARKUP_SIGNS.are_in(line) else None
     if found is None and ("__" in line or _GAP_SIGNS.are_in(line)):
-        found = _GAPS.search(line)
+        found = None if _GAP_OF_ITS_OWN.search(line) else _GAPS.search(line)
     return None if found and _TECHNICAL.search(line) else found

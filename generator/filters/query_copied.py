@@ -1,6 +1,7 @@
 """The query is a copy out of the positive, or holds its answer: query_in_positive, answer_in_query.
 
-Keywords belong in the document that answers them ("Berlin wall"), as do a question's own words.
+Keywords belong in the document that answers them ("Berlin wall"), as do a question's own words and
+in Japanese a clause that ends in a noun.
 A copy is a whole sentence of the positive, a statement that stands in it but for a few characters,
 or a query that is nearly all of a positive. The answer is given away where a question goes on with
 such a statement. Labels are not looked at.
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 
 from generator.alike import contained
 from generator.filters.base import Reject, quote
+from generator.filters.japanese_ends import ends_in_noun
 from generator.records import Record
 from generator.text import contains_phrase, normalise, unspaced_share, word_count
 
@@ -25,11 +27,14 @@ _COMPARABLE = 1.5
 _PART_OF = 2.0
 _QUESTION_MARK = re.compile(r"[?？؟]")
 # A query that ends as a text does, in a run of this many characters of the positive.
-_STATES = re.compile(r"(?<!か)[。.]$")
+_STATES = re.compile(r"(?<!か)[。．.]$")
 _WHO = re.compile(r"何|誰|なんと|どこ[のにがで]|いつ[のにから]")
 _RUN_CHARS = 40
+_END_CHARS = 4
+_STOPS = re.compile(r"[。．.!?！？\n]")
+_AFTER_WORDS = re.compile(r"\W+$")
 _QUOTED = '「『“"'
-_SENTENCE = re.compile(r"[^.!?。！？\n]+(?:[.!?。！？]+(?=\s|$|[^\s.!?。！？\d])|\n|$)")
+_SENTENCE = re.compile(r"[^.!?。．！？\n]+(?:[.!?。．！？]+(?=\s|$|[^\s.!?。．！？\d])|\n|$)")
 _ASKS = re.compile(
     r"[?？؟]\W*$|(?:か|は|とは|何|誰|いつ|どこ)[。．]?$|[吗呢]\W*$"
     r"|(?:何|誰|だれ|いつ|どこ|どの|どんな|どう|なぜ|いくつ|いくら|どれ|どちら)"
@@ -66,7 +71,8 @@ def check(
         if not query or not text:
             continue
         asks = _adds_question_mark(record.query, positive.text)
-        copied = not asks and _stands_in(text, query, max_overlap)
+        clause = record.query_language == "ja" and _is_noun_clause(record.query, positive.text)
+        copied = not (asks or clause) and _stands_in(text, query, max_overlap)
         pair = record.symmetric
         if copied or (
             _are_comparable(text, query)
@@ -74,7 +80,7 @@ def check(
             and _overlaps(text, query, max_overlap, pair=pair)
         ):
             return Reject("query_in_positive", f"the positive holds {quote(record.query)}")
-        if not record.symmetric and not asks_last:
+        if not (record.symmetric or asks_last or clause):
             statement = _copied_statement(record.query, text, max_sentence_overlap)
             if statement:
                 whole = record.query.strip().startswith(statement)
@@ -89,6 +95,18 @@ def _adds_question_mark(query: str, text: str) -> bool:
     if asks.endswith("は"):  # "X の名前は": the rest of the question is understood
         return True
     return bool(_QUESTION_MARK.match(asks[-1:])) and not _QUESTION_MARK.search(text)
+
+
+def _is_noun_clause(query: str, text: str) -> bool:
+    """Whether a Japanese query ends in a noun, and the text's sentence goes on where it ends.
+
+    "…を定めた日本の法令" may stand in the text: it is how keywords are written, and how a question
+    leaves its last words out. A statement ends in its predicate, or where a sentence ends.
+    """
+    end = _AFTER_WORDS.sub("", query)
+    if _STOPS.search(query) or not ends_in_noun(end):
+        return False
+    return not re.search(rf"{re.escape(end[-_END_CHARS:])}\W*(?:{_STOPS.pattern}|$)", text)
 
 
 def _are_comparable(text: str, query: str) -> bool:
@@ -141,7 +159,7 @@ def _copied_statement(query: str, text: str, max_overlap: float) -> str | None:
         run = _RUN_CHARS if end.isascii() else _RUN_CHARS // 2
         line = normalise(end)
         if len(line) > run and line[-run:] in text:
-            return re.split(r"[.。?？]", end[:-1])[-1].strip() or end
+            return re.split(r"[.。．?？]", end[:-1])[-1].strip() or end
     for match in _SENTENCE.finditer(query):
         sentence = match.group().strip()
         if sentence[:1] in _QUOTED:  # who said it?

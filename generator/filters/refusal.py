@@ -22,7 +22,7 @@ def _any_of(forms: Mapping[str, tuple[str, ...]]) -> str:
 
 _DECLINES = re.compile(rf"(?:{_any_of(OPENS)}|{_any_of(SPEAKS_AS_AI)})")
 # Where a sentence begins. After a quotation mark it is quoted: who quotes the phrase writes of it.
-_STARTS = re.compile(r"(?:^|(?<=[.!?。！？।])\s*|\n\s*)(?=[^\W_])")
+_STARTS = re.compile(r"(?:^|(?<=[.!?。．！？।])\s*|\n\s*)(?=[^\W_])")
 _OPENING_CHARS = 240
 _SHORT_CHARS = 400
 _SIGNS = Signs(

@@ -26,8 +26,8 @@ _LOOP_SHARE = 0.15
 # Rules of tables, dotted lines and indentation are not words said twice.
 _RULED = re.compile(r"[\W_]{3,}")
 _WORDS_AS_X = bytes(b"_x"[chr(code).isalnum()] for code in range(128)) + bytes(128)
-_OTHER_STOPS = "!?。！？"
-_SENTENCE_END = re.compile(r"[.!?。！？]+\s*| {2,}|\n")
+_OTHER_STOPS = "!?。．！？"
+_SENTENCE_END = re.compile(r"[.!?。．！？]+\s*| {2,}|\n")
 
 
 def check(

@@ -65,7 +65,7 @@ def check(
     record: Record,
     _values: Mapping[str, str],
     *,
-    min_specific: float = 0.12,
+    min_specific: float = 0.1,
     query_min_specific: int = 1,
 ) -> Reject | None:
     """Reject a document of whose words fewer than `min_specific` tell what it is about, 0 to 1.

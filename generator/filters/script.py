@@ -21,7 +21,7 @@ def check(
     _values: Mapping[str, str],
     *,
     min_share: float = 0.5,
-    query_min_share: float = 0.25,
+    query_min_share: float = 0.15,
 ) -> Reject | None:
     """Reject a record with a text whose letters are mostly of a script its language has not.
 

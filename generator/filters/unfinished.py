@@ -1,8 +1,9 @@
 """A text that breaks off: query_unfinished, positive_unfinished, negative_unfinished.
 
 A document of some length ends in a stop, a bracket, a quotation mark or a colon; one that ends in
-a bare word, a comma or dots was cut. A query needs no stop, so it is unfinished only where its last
-word asks for another one. Languages without a full stop pass.
+a bare word, a comma or dots was cut. In Japanese a predicate ends it, too, and what notes end in
+(`japanese_ends`). A query needs no stop, so it is unfinished only where its last word asks for
+another one. Languages without a full stop pass.
 """
 
 from __future__ import annotations
@@ -10,22 +11,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from generator.filters import japanese_ends
 from generator.filters.base import Reject, prose_sides, quote
 from generator.records import Record
 from generator.text import word_count
 
 # Full stops of the world's scripts, and what may close a text besides.
-_STOPS = ".!?。！？｡।॥۔؟։።፧។៕။჻᠃:：;；"
-_CLOSERS = "\"'”’“‘»«›」』）)]】》〉}*_`|>~†♪"
+_STOPS = ".!?。！？｡．।॥۔؟։።፧៕჻᠃:：;；"
+_CLOSERS = "\"'”’“‘»«›」』）)]】》〉}］｝〕｣＞*_`|>~～†♪☆★"
 _OPENERS = "([{（［【「『《“"
 _DOTS = re.compile(r"(?:\.{2,}|…+|・{3,}|。{2,})[\s\"'”’」』]*$")
 # What an encyclopedia leaves behind its last stop: "super.:212-219", "sound.[3]".
-_REFERENCE = re.compile(r"(?<=[.。！？!?])[:：\[\]\d\s,–-]{1,20}$")
+_REFERENCE = re.compile(r"(?<=[.。．！？!?])[:：\[\]\d\s,–-]{1,20}$")
 _NO_STOPS = frozenset({"th", "lo", "km", "my", "jv", "su"})
-# A last line that is an item, a heading, an address or a formula ends in no stop.
+# A last line that is an item, a heading, an address, a formula or a reference ends in no stop.
 _ITEM = re.compile(
     r"^\s*(?:[-•*+·▪◦‣・●■□◆|#>]|\(?\d{1,3}[.)、．]|[A-Za-z][.)])\s*"
-    r"|https?://\S+$|[=≈]"
+    r"|https?://\S+$|[=≈]|\bIS[BS]N[ :：]?[\dX–-]+$"
 )
 _ENDS = {
     "en": "a an the and or but because than of with into from to by is are was were my your their",
@@ -51,19 +53,6 @@ _STRANDED = re.compile(
     r"|^(?!\W*(?:what|who|where|which|how|when|why)\b).*\b(?:what|who|where|which|how|when"
     r"|why)\b.*\b(?:is|are|was|were)$",
     re.IGNORECASE,
-)
-# Sentences of Japanese end in these, and some writers leave the last stop out.
-_PREDICATE_JA = re.compile(
-    "(?:[しっれい]た|[てで]い[るた]|である|であった|られる|される|[とに]なる|する|です|ます|ました|ません|ではない"
-    "|ている|がある|もある|という|とされる|できる)$"
-)
-_OPEN_JA = re.compile(
-    "(?:[、，をがへ]|(?<![るたいなむすくうつ]も)の|(?<!ま)で|(?<!な)に|(?:における|による|に関する"
-    r"|および|または|(?<![何んと])という|ための|についての)(?:…|\.\.\.)?)$"
-)
-# "…を何という", "いつ始まるの": the end of a question that has asked already.
-_ASKED_JA = re.compile(
-    "(?:[何誰]|だれ|いつ|どこ|どの|どんな|どう|なぜ|いく[つら]|どれ|どちら).*(?:という|[るたいう]の)$"
 )
 _OPEN_ZH = re.compile(r"(?:[、，]|和|或|与|及|以及|关于|对于|因为|如果)(?:…+)?$")
 
@@ -97,11 +86,11 @@ def _breaks_off(end: str, language: str) -> bool:
         return False
     end = _REFERENCE.sub("", end)
     bare = end.rstrip(_STOPS + _CLOSERS + " \t\n")
-    if _DOTS.search(end[-12:]):
-        return True
+    if _DOTS.search(end[-12:]):  # in Japanese they may follow a whole sentence: "…に依存する…"
+        return language != "ja" or not japanese_ends.is_whole(_DOTS.sub("", end))
     if language in _NO_STOPS or len(bare) < len(end) or not bare:
         return False
-    if language == "ja" and _PREDICATE_JA.search(end):
+    if language == "ja" and (japanese_ends.is_whole(end) or japanese_ends.is_caption(end)):
         return False
     line = end[end.rfind("\n") + 1 :]
     return not _ITEM.search(line)
@@ -111,7 +100,7 @@ def _is_open(end: str, language: str) -> bool:
     if end[-1:] in _OPENERS:
         return True
     if language == "ja":
-        return bool(_OPEN_JA.search(end[-12:])) and not _ASKED_JA.search(end)
+        return japanese_ends.is_open_query(end)
     if language == "zh":
         return bool(_OPEN_ZH.search(end[-12:]))
     pattern = _OPEN_WORDS.get(language)
