@@ -147,9 +147,7 @@ def _pooling(config: dict[str, Any]) -> Pooling | None:
              or config.get(f"pooling_mode_{m}_tokens")]  # fmt: skip
     if len(modes) != 1:
         return None
-    without: dict[str, Pooling] = {
-        "last": "last",
-        "mean": "mean_text",
-    }  # the last token is never the prompt's
+    # The last token is never the prompt's; a first one that is not the prompt's we do not have.
+    without: dict[str, Pooling] = {"last": "last", "mean": "mean_text"}
     kind = _POOLINGS[modes[0]]
     return kind if config.get("include_prompt", True) else without.get(kind)

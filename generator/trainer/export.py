@@ -120,6 +120,8 @@ def _write_tokenizer(folder: Path, base: Base, tokens: Tokens) -> None:
     )
     pad = old.pad_token or old.eos_token
     extra = {k: v for k in ("bos_token", "eos_token", "unk_token") if (v := getattr(old, k))}
+    if tail:  # special to others as to us: it is no part of a prompt
+        extra["eos_token"] = tail[0]
     # A new tokenizer, without the old one's chat template: with one, sentence-transformers 6 wraps
     # every text in a chat.
     new = PreTrainedTokenizerFast(

@@ -50,7 +50,7 @@ class Tokens:
         first word would take in, that word counts as the prompt's.
         """
         distinct = [prompt for prompt in dict.fromkeys(prompts) if prompt]
-        special = {*self.tokenizer.all_special_ids, self.bos, self.eos}
+        special = {*self.tokenizer.all_special_ids, self.eos}
         counts = {"": 0}
         for prompt, ids in zip(distinct, self.encode(distinct), strict=True):
             counts[prompt] = len(ids) - (int(ids[-1]) in special)

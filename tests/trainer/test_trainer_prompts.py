@@ -65,7 +65,7 @@ def test_a_prompt_that_fills_the_limit_leaves_the_end_alone(base: Path) -> None:
 
 @pytest.mark.parametrize("task", [ENGLISH, JAPANESE])
 @pytest.mark.parametrize("template", [E5, QWEN])
-@pytest.mark.parametrize("eos", ["auto", None])
+@pytest.mark.parametrize("eos", ["auto", None, "!"])
 def test_every_tool_leaves_the_same_tokens_out(
     base: Path, tmp_path: Path, task: str, template: str, eos: str | None
 ) -> None:
