@@ -158,7 +158,9 @@ def test_a_training_exports_what_it_learnt(base: Path, tmp_path: Path) -> None:
     assert result.model is not None
     assert "parity  sentence-transformers: cosine 1.000000" in said
     assert json.loads((result.model / "trine.json").read_text())["pooling"] == "mean_text"
-    assert "`prompt=`" in (result.model / "README.md").read_text()
+    card = (result.model / "README.md").read_text()
+    assert "`prompt=`" in card
+    assert "count the space" in card  # that ends the template
 
 
 def test_vllm_is_not_asked_for_what_it_cannot_do(base: Path, tmp_path: Path) -> None:
