@@ -38,6 +38,7 @@ from generator.trainer.flops import activation_bytes, peak_flops, step_flops
 from generator.trainer.gradients import check_gradients
 from generator.trainer.lora import new_adapters
 from generator.trainer.optimizer import Optimizer
+from generator.trainer.packing import Texts
 from generator.trainer.parameters import Parameters
 from generator.trainer.plan import predict
 from generator.trainer.shape import Rope, Shape
@@ -83,7 +84,7 @@ def make_batch(rows: int, vocab: int, rng: np.random.Generator) -> Batch:
     none = np.zeros(0, dtype=np.int64)
     ids = np.arange(2 * rows)
     return Batch(
-        texts=[rng.integers(5, vocab - 5, size).astype(np.int32) for size in sizes],
+        texts=Texts.plain([rng.integers(5, vocab - 5, size).astype(np.int32) for size in sizes]),
         query=ids[:rows], positive=ids[rows:], negative=none, negative_row=none,
         identity=ids, known=ids[rows:, None], policy=np.zeros(rows, np.int8),
         task=np.zeros(rows, np.int64), teacher_positive=np.full(rows, np.nan, np.float32),

@@ -18,7 +18,7 @@ from generator.search.exact import exact_search
 from generator.search.hits import Hits
 from generator.search.passages import Passage
 from generator.trainer.embedder import Embedder
-from generator.trainer.tokens import query_text
+from generator.trainer.tokens import prompt_text, query_text
 
 MOST_QUESTIONS, MOST_PASSAGES = 200, 2_000  # what minutes on a CPU can encode, twice
 SHOWN_HITS = 3
@@ -55,7 +55,10 @@ class HeldOut:
         template, prompt = embedder.template, embedder.prompts.get("query", "")
         pairs = zip(self.instructions, self.task.queries, strict=True)
         asked = [query_text(template, instruction, query.text) for instruction, query in pairs]
-        vectors = embedder.encode([*asked, *(prompt + query for query in queries)])
+        prompts = [prompt_text(template, instruction) for instruction in self.instructions]
+        own = [text.removeprefix(p) for text, p in zip(asked, prompts, strict=True)]
+        prompts += [prompt] * len(queries)
+        vectors = embedder.encode([*own, *queries], prompt=prompts)
         documents = embedder.encode([passage.full for passage in self.task.passages])
         return Searched(self, tuple(queries), exact_search(vectors, documents, DEPTH + 1))
 

@@ -128,7 +128,7 @@ def student(config: Any, lora: bool, device: torch.device, attention: str) -> An
 def step(st: Any, loss: Any, optimizer: Any, batch: Batch, make: Callable[..., Feature]) -> float:
     """One training step; returns its loss."""
     device, rows = st.device, len(batch.query)
-    columns = [batch.texts[:rows], batch.texts[rows:]]
+    columns = [batch.texts.ids[:rows], batch.texts.ids[rows:]]
     features = [make(column, device) for column in columns]
     # Backward too: its second forward runs there, in float32 without this.
     with torch.autocast(device.type, dtype=torch.bfloat16):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from generator.trainer.packing import to_device
+from generator.trainer.packing import Texts, to_device
 
 ALL, SAME_TASK, NONE = 0, 1, 2
 """The `in_batch` policy of a row as a number."""
@@ -18,14 +18,14 @@ ALL, SAME_TASK, NONE = 0, 1, 2
 class Batch:
     """B rows over n texts; a text that stands several times is encoded once.
 
-    `texts` n arrays of int32 ids; `query`, `positive` (B,) and `negative` (K,) index them;
+    `query`, `positive` (B,) and `negative` (K,) index them;
     `negative_row` (K,) says whose a negative is. `identity` (n,) is equal where texts are equal
     whatever their prompts; `known` (B, w) the identities of all positives of a row (padded by
     repetition). `policy` and `task` (B,); `teacher_positive` (B,) and `teacher_negative` (K,) are
     scores, NaN where there is none. `rows` (B,) numbers in the data set.
     """
 
-    texts: list[npt.NDArray[np.int32]]
+    texts: Texts
     query: npt.NDArray[np.int64]
     positive: npt.NDArray[np.int64]
     negative: npt.NDArray[np.int64]
@@ -41,7 +41,7 @@ class Batch:
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
         """Tokens of each text."""
-        return np.asarray([len(text) for text in self.texts], dtype=np.int64)
+        return self.texts.lengths
 
 
 @dataclass(frozen=True, eq=False, slots=True)

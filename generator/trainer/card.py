@@ -22,6 +22,23 @@ print(model.similarity(queries, documents))
 """
 
 
+_MEAN_TEXT = """
+The mean is of a text's own tokens: give an instruction as `prompt=` or by `prompt_name=`, never as
+part of the text. sentence-transformers does the rest (`include_prompt: false`); servers that pool
+all tokens, such as vLLM, give other vectors.
+"""
+_SPACE = """Version 5.1 and older count the space that ends the prompt otherwise: use a newer one.
+"""
+
+
+def _note(config: TrainConfig) -> str:
+    """What a reader must know to give this model's instructions."""
+    if config.pooling != "mean_text":
+        return ""
+    before = config.tokens.template.partition("{query}")[0]
+    return _MEAN_TEXT if before == before.rstrip() else _MEAN_TEXT + _SPACE
+
+
 def model_card(config: TrainConfig, data: Data, state: dict[str, Any], parity: list[Parity]) -> str:
     """The README.md of an exported folder."""
     store, lora = data.store, config.lora
@@ -37,7 +54,7 @@ def model_card(config: TrainConfig, data: Data, state: dict[str, Any], parity: l
         f"# Embeddings from {base}", "",
         f"Trained with trine from `{base}`: {how}.",
         f"Pooling: {config.pooling}; at most {config.tokens.max_tokens} tokens; cosine similarity.",
-        _USE,
+        _USE + _note(config),
         "## Training", "",
         f"- data: {', '.join(store.sources)}: {len(store):,} rows (rejected: {rejected})",
         f"- {loss.kind}, temperature {loss.temperature}, directions {', '.join(loss.directions)}",

@@ -20,7 +20,7 @@ from generator.nearest import refuse_another_verbs
 from generator.taxonomy import validation_problems
 from generator.yamlfile import read_yaml
 
-Pooling = Literal["last", "mean", "first"]
+Pooling = Literal["last", "mean", "mean_text", "first"]
 Direction = Literal["qd", "dq", "qq", "dd"]
 SpecialToken = int | str | None
 _FREE = ("output", "device", "token_budget", "graph_tokens", "compile", "parallel",
@@ -31,8 +31,8 @@ class TokenConfig(Frozen):
     """How a text becomes ids: `[bos] + ids[: max_tokens - specials] + [eos]`.
 
     `bos` and `eos` are ids or tokens; null adds none, "auto" takes the tokenizer's (a BOS only
-    where the tokenizer itself writes one). `symmetric` says which side of a symmetric row carries
-    the instruction.
+    where the tokenizer itself writes one; an EOS in any case, or likewise by "written").
+    `symmetric` says which side of a symmetric row carries the instruction.
     """
 
     max_tokens: int = Field(default=512, ge=4)
@@ -106,6 +106,8 @@ class EvalConfig(Frozen):
 class TrainConfig(Frozen):
     """A training run.
 
+    `pooling` makes a text's vector of its last token, its first, the mean of all, or the mean of
+    all but its instruction's (`mean_text`, sentence-transformers' `include_prompt: false`).
     `lora: null` trains all weights. `parallel` is what several processes do: hold all weights each
     (`ddp`), or a share of them (`fsdp`, for models that do not fit one GPU). `ratios` maps a source
     (a data file's name without suffix) to its sampling weight. `token_budget` is tokens in one

@@ -21,7 +21,7 @@ from generator.trainer.attention import attend
 from generator.trainer.config import Pooling
 from generator.trainer.lora import project
 from generator.trainer.packing import Packed
-from generator.trainer.pooling import pool, positions_of
+from generator.trainer.pooling import MEANS, pool, positions_of
 from generator.trainer.shape import Rope, Shape
 
 Weights = Mapping[str, torch.Tensor]
@@ -67,13 +67,13 @@ def encode(
     run_layer = run_layer or _with_weights(weights)
     for i in range(shape.layers):
         turn = rotations[shape.rope_of[i]]
-        if i == shape.layers - 1 and model.pooling != "mean":
+        if i == shape.layers - 1 and model.pooling not in MEANS:
             body: Body = partial(_last_layer, model, turn, packed)
         else:
             body = partial(_layer, model, turn, packed, blocks, shape.windows[i])
         x = run_layer(i, body, x)
     x = norm(shape, x, weights["norm"])
-    return pool(x, packed) if model.pooling == "mean" else x.float()
+    return pool(x, packed, model.pooling) if model.pooling in MEANS else x.float()
 
 
 def _with_weights(weights: Weights) -> RunLayer:

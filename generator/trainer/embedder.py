@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from generator.errors import InputError
-from generator.trainer.config import TokenConfig
+from generator.trainer.config import Pooling, TokenConfig
 from generator.trainer.decoder import Blocks, Model, encode
 from generator.trainer.engine import compiled_blocks
 from generator.trainer.packing import Packed, cut, pack
@@ -25,7 +25,7 @@ from generator.trainer.tokens import Tokens, tokens_of
 from generator.trainer.weights import load_base
 
 _TEXTS = 8192  # tokenised at once, while the device works on those before
-_POOLINGS = {"lasttoken": "last", "mean": "mean", "cls": "first"}
+_POOLINGS: dict[str, Pooling] = {"lasttoken": "last", "mean": "mean", "cls": "first"}
 
 
 class Embedder:
@@ -50,11 +50,12 @@ class Embedder:
         return self.model.shape.hidden
 
     def encode(
-        self, texts: Sequence[str], *, prompt: str = "", max_tokens: int | None = None,
-        token_budget: int | None = None,
+        self, texts: Sequence[str], *, prompt: str | Sequence[str] = "",
+        max_tokens: int | None = None, token_budget: int | None = None,
     ) -> npt.NDArray[np.float32]:  # fmt: skip
-        """(n, hidden) float32 unit vectors; `prompt` goes before every text.
+        """(n, hidden) float32 unit vectors; `prompt` goes before every text, or each has its own.
 
+        It matters that it is no part of the text where the mean leaves it out (`mean_text`).
         `token_budget` is tokens in one forward. The device works on one block of texts while the
         next is tokenised; nothing waits for it before the end.
         """
@@ -62,9 +63,11 @@ class Embedder:
         tokens = self.tokens
         if max_tokens is not None:
             tokens = Tokens(tokens.tokenizer, tokens.bos, tokens.eos, max_tokens)
-        blocks = [texts[i : i + _TEXTS] for i in range(0, len(texts), _TEXTS)]
+        prompts = [prompt] * len(texts) if isinstance(prompt, str) else prompt
+        pairs = list(zip(prompts, texts, strict=True))
+        blocks = [pairs[i : i + _TEXTS] for i in range(0, len(pairs), _TEXTS)]
         with torch.inference_mode():
-            found = [self._block([prompt + t for t in block], tokens, budget) for block in blocks]
+            found = [self._block(block, tokens, budget) for block in blocks]
             if not found:
                 return np.zeros((0, self.dimensions), dtype=np.float32)
             vectors: npt.NDArray[np.float32] = torch.cat(found).cpu().numpy()
@@ -74,11 +77,10 @@ class Embedder:
         """(n, hidden) float32, not normalised."""
         return encode(self.model, self.weights, packed, self._blocks)
 
-    def _block(self, texts: list[str], tokens: Tokens, budget: int) -> torch.Tensor:
-        ids = tokens.encode(texts)
-        lengths = np.asarray([len(one) for one in ids], dtype=np.int64)
-        chunks = cut(lengths, budget)
-        parts = [F.normalize(self.forward(pack(ids, c, self.device)), dim=-1) for c in chunks]
+    def _block(self, block: list[tuple[str, str]], tokens: Tokens, budget: int) -> torch.Tensor:
+        texts = tokens.texts([p + text for p, text in block], [p for p, _ in block])
+        chunks = cut(texts.lengths, budget)
+        parts = [F.normalize(self.forward(pack(texts, c, self.device)), dim=-1) for c in chunks]
         flat = torch.cat(parts)
         whole = torch.empty_like(flat)
         whole[torch.from_numpy(np.concatenate(chunks)).to(flat.device)] = flat
@@ -124,17 +126,28 @@ def _meta(folder: Path) -> dict[str, Any]:
         raise InputError(
             f"{folder}: no embedding model", hint="give a folder that trine train wrote"
         ) from exc
-    modes = [m for m in _POOLINGS if pooling.get("pooling_mode", "") == m
-             or pooling.get(f"pooling_mode_{m}") or pooling.get(f"pooling_mode_{m}_token")
-             or pooling.get(f"pooling_mode_{m}_tokens")]  # fmt: skip
-    if len(modes) != 1:
+    kind = _pooling(pooling)
+    if kind is None:
         raise InputError(f"{folder}: pooling is not supported", hint="last token, mean or first")
     return {
-        "pooling": _POOLINGS[modes[0]],
+        "pooling": kind,
         "bidirectional": False,
         "max_tokens": sentence.get("max_seq_length") or 512,
         "bos": "auto",
-        "eos": "auto" if modes[0] == "lasttoken" else None,
+        "eos": "auto" if kind == "last" else "written",
         "prompts": general.get("prompts") or {},
         "template": "",
     }
+
+
+def _pooling(config: dict[str, Any]) -> Pooling | None:
+    """What a Pooling of sentence-transformers does, by its new names or its old; None: others."""
+    modes = [m for m in _POOLINGS if config.get("pooling_mode", "") == m
+             or config.get(f"pooling_mode_{m}") or config.get(f"pooling_mode_{m}_token")
+             or config.get(f"pooling_mode_{m}_tokens")]  # fmt: skip
+    if len(modes) != 1:
+        return None
+    # The last token is never the prompt's; a first one that is not the prompt's we do not have.
+    without: dict[str, Pooling] = {"last": "last", "mean": "mean_text"}
+    kind = _POOLINGS[modes[0]]
+    return kind if config.get("include_prompt", True) else without.get(kind)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional as F  # noqa: N812
 
@@ -25,7 +24,7 @@ from generator.trainer.decoder import (
 from generator.trainer.distributed import World
 from generator.trainer.flops import activation_bytes
 from generator.trainer.gradcache import Outcome, accumulate
-from generator.trainer.packing import Packed, cut, pack
+from generator.trainer.packing import Packed, Texts, cut, pack
 from generator.trainer.parameters import Trained
 from generator.trainer.room import Room
 
@@ -73,7 +72,7 @@ class Engine:
             except torch.OutOfMemoryError as exc:
                 self._shrink(exc)
 
-    def vectors(self, texts: Sequence[npt.NDArray[np.int32]]) -> torch.Tensor:
+    def vectors(self, texts: Texts) -> torch.Tensor:
         """(n, hidden) float32 unit vectors of texts, on the device; no gradients."""
         return encode_texts(self.forward, texts, self.parameters.device, self.token_budget)
 
@@ -100,13 +99,12 @@ class Engine:
 
 def encode_texts(
     forward: Callable[[Packed], torch.Tensor],
-    texts: Sequence[npt.NDArray[np.int32]],
+    texts: Texts,
     device: torch.device,
     token_budget: int,
 ) -> torch.Tensor:
     """(n, hidden) float32 unit vectors in the order of the texts."""
-    lengths = np.asarray([len(text) for text in texts], dtype=np.int64)
-    chunks = cut(lengths, token_budget)
+    chunks = cut(texts.lengths, token_budget)
     with torch.no_grad():  # not inference_mode: divided weights are gathered into what trains next
         parts = [F.normalize(forward(pack(texts, chunk, device)), dim=-1) for chunk in chunks]
         flat = torch.cat(parts)

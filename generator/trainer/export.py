@@ -28,7 +28,8 @@ _MODULES = (
     ("1", "1_Pooling", "sentence_transformers.models.Pooling"),
     ("2", "2_Normalize", "sentence_transformers.models.Normalize"),
 )
-_POOLING = {"last": "lasttoken", "mean": "mean_tokens", "first": "cls_token"}
+_POOLING = {"last": "lasttoken", "mean": "mean_tokens", "mean_text": "mean_tokens",
+            "first": "cls_token"}  # fmt: skip
 _MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens",
           "lasttoken")  # fmt: skip
 
@@ -119,6 +120,8 @@ def _write_tokenizer(folder: Path, base: Base, tokens: Tokens) -> None:
     )
     pad = old.pad_token or old.eos_token
     extra = {k: v for k in ("bos_token", "eos_token", "unk_token") if (v := getattr(old, k))}
+    if tail:  # special to others as to us: it is no part of a prompt
+        extra["eos_token"] = tail[0]
     # A new tokenizer, without the old one's chat template: with one, sentence-transformers 6 wraps
     # every text in a chat.
     new = PreTrainedTokenizerFast(
@@ -139,7 +142,7 @@ def _write_modules(folder: Path, config: TrainConfig, hidden: int, prompts: dict
         (folder / path).mkdir()
     chosen = _POOLING[config.pooling]
     pooling: dict[str, Any] = {f"pooling_mode_{mode}": mode == chosen for mode in _MODES}
-    pooling |= {"word_embedding_dimension": hidden, "include_prompt": True}
+    pooling |= {"word_embedding_dimension": hidden, "include_prompt": config.pooling != "mean_text"}
     _json(folder / "1_Pooling" / "config.json", pooling)
     sentence = {"max_seq_length": config.tokens.max_tokens, "do_lower_case": False}
     _json(folder / "sentence_bert_config.json", sentence)

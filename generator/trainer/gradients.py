@@ -19,6 +19,7 @@ from generator.trainer.gradcache import accumulate
 from generator.trainer.lora import merge, new_adapters
 from generator.trainer.loss import batch_loss
 from generator.trainer.parameters import Parameters
+from generator.trainer.pooling import MEANS
 from generator.trainer.room import Room
 from generator.trainer.weights import Base, to_hub
 
@@ -104,7 +105,7 @@ def oracle_gradients(
     ids, mask = _padded(batch, device)
     kwargs = {"input_ids": ids, "attention_mask": _seen(mask, config), "use_cache": False}
     hidden = torch.func.functional_call(module, state, kwargs=kwargs).last_hidden_state
-    z = _pooled(hidden.float(), mask, config)
+    z = _pooled(hidden.float(), mask, batch, config)
     rows = torch.arange(len(batch.query), device=device)
     loss = batch_loss(z, targets_of(batch, device), config.loss, rows) / len(rows)
     names = list(leaves)
@@ -130,7 +131,7 @@ def _padded(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.Ten
     longest = int(batch.lengths.max())
     ids = np.zeros((len(batch.texts), longest), dtype=np.int64)
     mask = np.zeros_like(ids)
-    for i, text in enumerate(batch.texts):
+    for i, text in enumerate(batch.texts.ids):
         ids[i, : len(text)], mask[i, : len(text)] = text, 1
     return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
 
@@ -143,11 +144,17 @@ def _seen(mask: torch.Tensor, config: TrainConfig) -> torch.Tensor:
     return hidden.expand(-1, -1, mask.shape[1], -1)
 
 
-def _pooled(hidden: torch.Tensor, mask: torch.Tensor, config: TrainConfig) -> torch.Tensor:
+def _pooled(
+    hidden: torch.Tensor, mask: torch.Tensor, batch: Batch, config: TrainConfig
+) -> torch.Tensor:
     if config.pooling == "first":
         return hidden[:, 0]
-    if config.pooling == "mean":
-        return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+    if config.pooling == "mean_text":
+        mask = mask.clone()
+        for i, length in enumerate(batch.texts.prompt_lengths.tolist()):
+            mask[i, :length] = 0
+    if config.pooling in MEANS:
+        return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
     return hidden[torch.arange(len(hidden), device=hidden.device), mask.sum(1) - 1]
 
 

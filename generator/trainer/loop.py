@@ -152,7 +152,7 @@ def _read(
     loss, norm = numbers.tolist()
     if not (abs(loss) < float("inf") and norm < float("inf")):
         place = config.output / "diverged.json"
-        rows = {"rows": batch.rows.tolist(), "texts": [text.tolist() for text in batch.texts]}
+        rows = {"rows": batch.rows.tolist(), "texts": [text.tolist() for text in batch.texts.ids]}
         place.write_text(json.dumps({"loss": str(loss), "norm": str(norm), **rows}), "utf-8")
         raise RunError(
             f"training diverged: loss {loss}, gradient norm {norm}",

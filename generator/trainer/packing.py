@@ -16,18 +16,41 @@ import torch
 Ints = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Texts:
+    """n texts as token ids; `prompt_lengths` (n,) counts those of each that are its prompt's."""
+
+    ids: Sequence[npt.NDArray[np.int32]]
+    prompt_lengths: Ints
+
+    @classmethod
+    def plain(cls, ids: Sequence[npt.NDArray[np.int32]]) -> Texts:
+        """Texts without prompts."""
+        return cls(ids, np.zeros(len(ids), dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def lengths(self) -> Ints:
+        """(n,) tokens of each text, its prompt's among them."""
+        return np.asarray([len(one) for one in self.ids], dtype=np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Packed:
     """A chunk: n texts of T tokens in all.
 
     `ids` (T,) int64; `positions` (T,) int64, from 0 in each text; `starts` (n + 1,) int32, the
-    cumulative lengths; `lengths` the same on the host; `text` (n,) which texts of the batch.
+    cumulative lengths; `lengths` the same on the host; `prompt_lengths` (n,) int64, tokens of each
+    that are its prompt's; `text` (n,) which texts of the batch.
     """
 
     ids: torch.Tensor
     positions: torch.Tensor
     starts: torch.Tensor
     lengths: tuple[int, ...]
+    prompt_lengths: torch.Tensor
     text: Ints
 
     @property
@@ -70,9 +93,9 @@ def cut(lengths: Ints, budget: int) -> list[Ints]:
     return [np.asarray(chunk, dtype=np.int64) for chunk in chunks]
 
 
-def pack(texts: Sequence[npt.NDArray[np.int32]], which: Ints, device: torch.device) -> Packed:
+def pack(texts: Texts, which: Ints, device: torch.device) -> Packed:
     """The texts that `which` names as one stream on `device`; the copies do not block."""
-    chosen = [texts[i] for i in which.tolist()]
+    chosen = [texts.ids[i] for i in which.tolist()]
     lengths = np.asarray([len(text) for text in chosen], dtype=np.int64)
     starts = np.zeros(len(chosen) + 1, dtype=np.int32)
     np.cumsum(lengths, out=starts[1:])
@@ -83,6 +106,7 @@ def pack(texts: Sequence[npt.NDArray[np.int32]], which: Ints, device: torch.devi
         positions=to_device(positions, device),
         starts=to_device(starts, device),
         lengths=tuple(lengths.tolist()),
+        prompt_lengths=to_device(texts.prompt_lengths[which], device),
         text=which,
     )
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from generator.errors import RunError
 from generator.trainer.embedder import Embedder, load_embedder
+from generator.trainer.pooling import MEANS
 from generator.trainer.weights import quiet
 
 NEEDED = 0.999
@@ -60,8 +61,7 @@ def check_parity(folder: Path) -> list[Parity]:
                 theirs = function(folder, embedder)
             if theirs is None:
                 continue
-            cosine = float((np.concatenate(list(ours.values())) * theirs).sum(1).min())
-            found.append(Parity(tool, cosine))
+            found.append(Parity(tool, _lowest_cosine(np.concatenate(list(ours.values())), theirs)))
     low = [one for one in found if not one.cosine >= NEEDED]
     if low:
         raise RunError(
@@ -69,6 +69,12 @@ def check_parity(folder: Path) -> list[Parity]:
             hint="bidirectional attention has no place in a config.json; else please report this",
         )
     return found
+
+
+def _lowest_cosine(ours: Vectors, theirs: Vectors) -> float:
+    """Two vectors of zeros are the same one: of texts that are nothing but their prompt."""
+    both = ~(ours.any(1) | theirs.any(1))
+    return float(np.where(both, 1.0, (ours * theirs).sum(1)).min())
 
 
 def _prompts(embedder: Embedder) -> list[str]:
@@ -88,17 +94,25 @@ def _transformers(folder: Path, embedder: Embedder) -> Vectors:
             batch = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
             inputs = {k: batch[k] for k in ("input_ids", "attention_mask")}
             hidden = model(**inputs, use_cache=False).last_hidden_state
-            rows.append(F.normalize(_pooled(hidden, inputs, embedder.model.pooling), dim=-1))
+            mask, pooling = inputs["attention_mask"], embedder.model.pooling
+            if pooling == "mean_text":
+                mask[:, : _prompt_length(tokenizer, prompt)] = 0
+            rows.append(F.normalize(_pooled(hidden, mask, pooling), dim=-1))
     vectors: Vectors = torch.cat(rows).numpy()
     return vectors
 
 
-def _pooled(hidden: torch.Tensor, inputs: dict[str, Any], pooling: str) -> torch.Tensor:
-    mask = inputs["attention_mask"]
+def _prompt_length(tokenizer: Any, prompt: str) -> int:
+    """Tokens of the prompt alone, without a special one at its end."""
+    ids = tokenizer(prompt, truncation=True)["input_ids"] if prompt else []
+    return len(ids) - (ids[-1:] != [] and ids[-1] in tokenizer.all_special_ids)
+
+
+def _pooled(hidden: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
     if pooling == "first":
         return hidden[:, 0]
-    if pooling == "mean":
-        return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+    if pooling in MEANS:
+        return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
     return hidden[torch.arange(len(hidden)), mask.sum(1) - 1]
 
 
@@ -118,7 +132,14 @@ def _sentence_transformers(folder: Path, embedder: Embedder) -> Vectors:
 
 
 def _vllm(folder: Path, embedder: Embedder) -> Vectors | None:
-    """The pooling runner of vLLM, in its own processes; None, with a warning, where it fails."""
+    """The pooling runner of vLLM, in its own processes; None, with a warning, where it fails.
+
+    It has no mean without the prompt's tokens: such a folder it would serve with other vectors.
+    """
+    if embedder.model.pooling == "mean_text":
+        message = f"{folder}: not compared with vLLM: it pools the instruction's tokens, too"
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        return None
     try:
         return embed_with_vllm(folder, embedder)
     except Exception as error:  # noqa: BLE001  its parts raise what they like; the model is whole

@@ -24,13 +24,14 @@ from generator.recordfile import write_whole
 from generator.records import Rejected, content_id, to_json
 from generator.trainer.batch import ALL, NONE, SAME_TASK, Batch
 from generator.trainer.config import TokenConfig
+from generator.trainer.packing import Texts
 from generator.trainer.rows import TrainRow, data_file, read_rows
-from generator.trainer.tokens import Tokens, query_text
+from generator.trainer.tokens import Tokens, prompt_text, query_text
 
-_VERSION = "2"
+_VERSION = "3"
 _POLICY = {"all": ALL, "same_task": SAME_TASK, "none": NONE}
 _ARRAYS = (
-    "offsets", "identity", "query", "policy", "task", "group", "source",
+    "offsets", "prompt_length", "identity", "query", "policy", "task", "group", "source",
     "positive", "positive_start", "positive_score", "negative", "negative_start", "negative_score",
 )  # fmt: skip
 _BLOCK = 8192  # texts tokenised in one call
@@ -59,6 +60,11 @@ class Store:
         start, end = self.arrays["offsets"][index : index + 2]
         ids: npt.NDArray[np.int32] = self.tokens[start:end]
         return ids
+
+    def texts(self, indices: npt.NDArray[np.int64]) -> Texts:
+        """Some texts, as they are trained on."""
+        ids = [np.asarray(self.text(i)) for i in indices.tolist()]
+        return Texts(ids, np.asarray(self.arrays["prompt_length"][indices]))
 
     def side(self, name: str, row: int) -> npt.NDArray[np.int64]:
         """The texts of a row's `positive` or `negative` side."""
@@ -122,7 +128,7 @@ def batch_of(
     b = len(rows)
     scores = [store.score("negative", r)[:max_negatives] for r in rows]
     return Batch(
-        texts=[np.asarray(store.text(i)) for i in distinct],
+        texts=store.texts(distinct),
         query=place[:b],
         positive=place[b : 2 * b],
         negative=place[2 * b :],
@@ -177,9 +183,11 @@ class _Builder:
     def _text(self, task: str, text: str) -> int:
         return self.texts.setdefault((task, text), len(self.texts))
 
-    def prompted(self) -> Iterable[str]:
+    def prompted(self) -> Iterable[tuple[str, str]]:
+        """Each text under its prompt, and the prompt."""
+        template = self.config.template
         for task, text in self.texts:
-            yield query_text(self.config.template, task, text)
+            yield query_text(template, task, text), prompt_text(template, task)
 
 
 def _write(
@@ -214,10 +222,14 @@ def _write(
 
 
 def _write_arrays(builder: _Builder, tokens: Tokens, part: Path) -> None:
-    prompted, ids = list(builder.prompted()), []
-    for start in range(0, len(prompted), _BLOCK):
-        ids += tokens.encode(prompted[start : start + _BLOCK])
+    ids: list[npt.NDArray[np.int32]] = []
     lists = builder.lists
+    prompted = list(builder.prompted())
+    for start in range(0, len(prompted), _BLOCK):
+        block = prompted[start : start + _BLOCK]
+        found = tokens.texts([text for text, _ in block], [prompt for _, prompt in block])
+        ids += found.ids
+        lists["prompt_length"] += found.prompt_lengths.tolist()
     lists["offsets"] = [0, *np.cumsum([len(one) for one in ids]).tolist()]
     lists["identity"] = [_hash(text) for _, text in builder.texts]
     for name in ("positive", "negative"):

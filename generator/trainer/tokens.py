@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from generator.errors import ConfigError
 from generator.trainer.config import SpecialToken, TokenConfig
+from generator.trainer.packing import Texts
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -41,14 +42,34 @@ class Tokens:
         # Without BOS and EOS an empty text has no token; it gets one, so as to have a vector.
         return [np.asarray([*head, *one.ids, *tail] or [0], dtype=np.int32) for one in found]
 
+    def texts(self, texts: Sequence[str], prompts: Sequence[str]) -> Texts:
+        """The ids of each text, which begins with its prompt, and how many are the prompt's.
+
+        These are counted as sentence-transformers does: the tokens of the prompt alone, framed and
+        cut like a text, less a special one at its end. Where the prompt ends in a space that the
+        first word would take in, that word counts as the prompt's.
+        """
+        distinct = [prompt for prompt in dict.fromkeys(prompts) if prompt]
+        special = {*self.tokenizer.all_special_ids, self.eos}
+        counts = {"": 0}
+        for prompt, ids in zip(distinct, self.encode(distinct), strict=True):
+            counts[prompt] = len(ids) - (int(ids[-1]) in special)
+        lengths = np.asarray([counts[prompt] for prompt in prompts], dtype=np.int64)
+        return Texts(self.encode(texts), lengths)
+
 
 def tokens_of(tokenizer: Any, config: TokenConfig) -> Tokens:
     """How texts become ids under a configuration. Raises ConfigError for an unknown token."""
     if not getattr(tokenizer, "is_fast", False):
         raise ConfigError("the base has no fast tokenizer", hint="give one with tokenizer.json")
-    eos = tokenizer.eos_token_id if config.eos == "auto" else _id(tokenizer, config.eos, "eos")
+    ids = tokenizer("a")["input_ids"]
+    eos, bos = tokenizer.eos_token_id, tokenizer.bos_token_id
+    if config.eos == "written":
+        eos = eos if ids[-1:] == [eos] else None
+    elif config.eos != "auto":
+        eos = _id(tokenizer, config.eos, "eos")
     if config.bos == "auto":
-        bos = tokenizer.bos_token_id if _writes_bos(tokenizer) else None
+        bos = bos if ids[:1] == [bos] else None
     else:
         bos = _id(tokenizer, config.bos, "bos")
     return Tokens(tokenizer, bos, eos, config.max_tokens)
@@ -60,9 +81,9 @@ def query_text(template: str, task: str, query: str) -> str:
     return template.replace("{task}", task).replace("{query}", query) if task else query
 
 
-def _writes_bos(tokenizer: Any) -> bool:
-    ids = tokenizer("a")["input_ids"]
-    return tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id]
+def prompt_text(template: str, task: str) -> str:
+    """What stands before a query under its instruction; nothing without one."""
+    return template.partition("{query}")[0].replace("{task}", task) if task else ""
 
 
 def _id(tokenizer: Any, token: SpecialToken, name: str) -> int | None:

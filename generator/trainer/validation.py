@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from generator.search.exact import exact_search
 from generator.search.passages import Passage
 from generator.trainer.config import TrainConfig
 from generator.trainer.engine import Engine
+from generator.trainer.packing import Texts
 from generator.trainer.store import Store
-from generator.trainer.tokens import Tokens, query_text
-
-Text = npt.NDArray[np.int32]
+from generator.trainer.tokens import Tokens, prompt_text, query_text
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -27,8 +25,8 @@ class Validation:
     """A task, and its queries and passages as token ids, in the same order."""
 
     task: RetrievalTask
-    queries: Sequence[Text]
-    documents: Sequence[Text]
+    queries: Texts
+    documents: Texts
 
     def score(self, engine: Engine) -> float:
         """Mean nDCG@10. Raises RunError where a vector is no number."""
@@ -66,8 +64,8 @@ def of_rows(store: Store, rows: npt.NDArray[np.int64], limit: int) -> Validation
         qrels={f"row {r}": {str(p): 1 for p in store.side("positive", r).tolist()} for r in chosen},
         total=len(rows),
     )
-    queries = [store.text(store.arrays["query"][row]) for row in chosen]
-    return Validation(task, queries, [store.text(i) for i in documents])
+    queries = store.texts(store.arrays["query"][rows[:limit]])
+    return Validation(task, queries, store.texts(documents))
 
 
 def of_folder(folder: Path, tokens: Tokens, config: TrainConfig) -> Validation:
@@ -79,4 +77,6 @@ def of_folder(folder: Path, tokens: Tokens, config: TrainConfig) -> Validation:
     assert isinstance(task, RetrievalTask)  # noqa: S101 - as before
     template, instruction = config.tokens.template, config.eval.task
     asked = [query_text(template, instruction, query.full) for query in task.queries]
-    return Validation(task, tokens.encode(asked), tokens.encode([p.full for p in task.passages]))
+    prompts = [prompt_text(template, instruction)] * len(asked)
+    documents = Texts.plain(tokens.encode([passage.full for passage in task.passages]))
+    return Validation(task, tokens.texts(asked, prompts), documents)

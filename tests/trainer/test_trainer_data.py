@@ -19,7 +19,7 @@ from generator.records import Rejected, make_record, to_json
 from generator.trainer.config import TokenConfig, TrainConfig
 from generator.trainer.distributed import World
 from generator.trainer.order import plan_epoch
-from generator.trainer.packing import cut, pack
+from generator.trainer.packing import Texts, cut, pack
 from generator.trainer.rows import TrainRow, read_rows
 from generator.trainer.store import Store, batch_of, build_store
 from generator.trainer.tokens import Tokens, query_text, tokens_of
@@ -137,7 +137,7 @@ def test_the_instruction_goes_on_the_query_and_on_both_sides_of_a_symmetric_row(
     _rows(tmp_path, *rows)
     store = _store(tokenizer, tmp_path, tmp_path / "data.jsonl")
     batch = batch_of(store, np.array([0, 1]), np.array([0, 0]))
-    plain, framed = (len(batch.texts[i]) for i in batch.positive)
+    plain, framed = (len(batch.texts.ids[i]) for i in batch.positive)
     assert plain < framed
     # The same text, however it is framed: neither may be the other's negative.
     assert batch.identity[batch.positive[0]] == batch.identity[batch.positive[1]]
@@ -223,7 +223,7 @@ def test_every_text_is_dealt_to_one_process(lengths: list[int], size: int) -> No
 
 def test_a_stream_has_no_padding() -> None:
     texts = [np.arange(n, dtype=np.int32) for n in (3, 1, 2)]
-    packed = pack(texts, np.array([0, 2]), CPU)
+    packed = pack(Texts.plain(texts), np.array([0, 2]), CPU)
     assert packed.ids.tolist() == [0, 1, 2, 0, 1]
     assert packed.positions.tolist() == [0, 1, 2, 0, 1]
     assert packed.starts.tolist() == [0, 3, 5]

@@ -15,7 +15,7 @@ from generator.cli import main
 from generator.errors import InputError
 from generator.trainer.decoder import Model, encode
 from generator.trainer.flops import step_flops
-from generator.trainer.packing import cut, pack
+from generator.trainer.packing import Texts, cut, pack
 from generator.trainer.shape import read_shape
 from generator.trainer.weights import read_safetensors, to_hub
 
@@ -28,13 +28,16 @@ def test_every_architecture_gives_the_vectors_of_transformers(name: str) -> None
     rng = np.random.default_rng(0)
     texts = [rng.integers(3, 99, n).astype(np.int32) for n in (3, 20, 1, 11, 19, 2, 33)]
     (order,) = cut(np.asarray([len(t) for t in texts]), 1000)
-    packed = pack(texts, order, CPU)
+    packed = pack(Texts(texts, np.array([1, 0, 1, 4, 0, 2, 30])), order, CPU)  # two are all prompt
     found = {
-        p: encode(Model(base.shape, p), base.weights, packed) for p in ("last", "first", "mean")
-    }  # type: ignore[arg-type]
+        p: encode(Model(base.shape, p), base.weights, packed)  # type: ignore[arg-type]
+        for p in ("last", "first", "mean", "mean_text")
+    }
     for i, text in enumerate(order):
         hidden = module(torch.from_numpy(texts[text][None].astype(np.int64))).last_hidden_state[0]
         expected = {"last": hidden[-1], "first": hidden[0], "mean": hidden.mean(0)}
+        own = hidden[int(packed.prompt_lengths[i]) :]
+        expected["mean_text"] = own.mean(0) if len(own) else torch.zeros(len(hidden[0]))
         for pooling, vector in expected.items():
             assert torch.allclose(found[pooling][i], vector, atol=2e-5)
 

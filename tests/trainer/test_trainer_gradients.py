@@ -35,7 +35,7 @@ def test_gradients_are_exact_for_every_architecture(name: str, lora: Any) -> Non
     assert check.chunks > 1
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "first"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "mean_text", "first"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_gradients_are_exact_for_every_pooling(pooling: str, bidirectional: bool) -> None:
     config = _config(lora=None, pooling=pooling, bidirectional=bidirectional)

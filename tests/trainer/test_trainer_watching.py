@@ -20,6 +20,7 @@ from generator.models import open_encoder
 from generator.trainer import validation
 from generator.trainer.config import TrainConfig
 from generator.trainer.loop import train
+from generator.trainer.packing import Texts
 
 FAST = {"batch_size": 8, "epochs": 4, "learning_rate": 3e-3, "lora": None, "save_steps": 5,
         "dtype": "float32", "tokens": {"max_tokens": 32}}  # fmt: skip
@@ -136,7 +137,7 @@ def test_vectors_that_are_no_numbers_stop_the_run(world: Path) -> None:
             return torch.full((len(texts), 4), float("nan"))
 
     task = load_task(world / "beir")
-    texts = [np.zeros(1, np.int32)]
-    broken = validation.Validation(task, texts * 20, texts * 40)  # type: ignore[arg-type]
+    queries, documents = (Texts.plain([np.zeros(1, np.int32)] * n) for n in (20, 40))
+    broken = validation.Validation(task, queries, documents)  # type: ignore[arg-type]
     with pytest.raises(RunError, match="diverged"):
         broken.score(Broken())  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from generator.trainer.batch import Batch
+from generator.trainer.packing import Texts
 from generator.trainer.shape import read_shape
 from generator.trainer.weights import Base, from_hub
 
@@ -81,8 +82,11 @@ def make_batch(rows: int = 6, *, seed: int = 0, negatives: bool = True, **change
     n = 2 * rows + int(counts.sum())
     lengths = rng.integers(2, 30, n)
     positive = np.arange(rows, 2 * rows)
+    # Of queries some tokens are a prompt's, of one all of them.
+    prompts = np.where(np.arange(n) < rows, np.arange(n) % lengths, 0)
+    prompts[0] = lengths[0]
     batch = Batch(
-        texts=[rng.integers(0, 99, length).astype(np.int32) for length in lengths],
+        texts=Texts([rng.integers(0, 99, length).astype(np.int32) for length in lengths], prompts),
         query=np.arange(rows),
         positive=positive,
         negative=np.arange(2 * rows, n),
@@ -96,6 +100,31 @@ def make_batch(rows: int = 6, *, seed: int = 0, negatives: bool = True, **change
         rows=np.arange(rows),
     )
     return dataclasses.replace(batch, **changes)
+
+
+def make_byte_folder(folder: Path) -> Path:
+    """A tiny base whose tokenizer takes the space before a word into it, as GPT-2's does."""
+    from tokenizers import ByteLevelBPETokenizer  # noqa: PLC0415
+    from transformers import AutoModel, LlamaConfig, PreTrainedTokenizerFast  # noqa: PLC0415
+
+    backend = ByteLevelBPETokenizer()
+    lines = [
+        "Instruct: Find what answers it.",
+        "Query: how do tides work",
+        "質問に答える文章を探す。",
+    ]
+    backend.train_from_iterator(lines * 20, 400, 2, special_tokens=["<s>", "</s>", "<pad>"])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend._tokenizer,
+        bos_token="<s>", eos_token="</s>", pad_token="<pad>",
+    )  # fmt: skip
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    module = AutoModel.from_config(LlamaConfig(**{**SMALL, "vocab_size": 400}))
+    for parameter in module.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    module.save_pretrained(folder)
+    return folder
 
 
 def make_folder(folder: Path, name: str = "llama", *, bos: bool = False) -> Path:
