@@ -1,6 +1,8 @@
 """A run's held-out questions against its passages: how good an embedder is, and what it finds.
 
 Questions carry their own instructions; passages stand as they are, as `trine search` has them.
+Texts whose positive is a label ask for no passage: training sets them against their own negatives
+alone (`in_batch: none`), and where labels lie among all passages says nothing of it.
 """
 
 from __future__ import annotations
@@ -98,11 +100,12 @@ class Searched:
 
 
 def held_out(test: Path, records: Path, *, shown: int = 3) -> HeldOut:
-    """The first records of a test split as questions; the passages of a file's records to find.
+    """The first questions of a test split; the passages of a file's records to find.
 
     `shown` of the questions, of each family in turn, are examples.
     """
-    asked = list(islice(read_lines(Record, test), MOST_QUESTIONS)) if test.is_file() else []
+    held = read_lines(Record, test) if test.is_file() else ()
+    asked = list(islice((r for r in held if r.in_batch != "none"), MOST_QUESTIONS))
     passages: dict[str, Passage] = {}
     for record in (*asked, *read_lines(Record, records)):
         if len(passages) >= MOST_PASSAGES:
