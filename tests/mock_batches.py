@@ -194,7 +194,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Upload a file, create a batch."""
-        data, path = self.body(), self.path.removeprefix("/v1")
+        data, path = self.body(), self.path.partition("?")[0].removeprefix("/v1")
         if self.refused():
             return
         if path == "/files":

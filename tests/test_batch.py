@@ -90,6 +90,17 @@ def test_a_run_goes_through_in_waves(
     assert server.stats() == stats
 
 
+def test_an_address_may_hold_a_query(
+    small_taxonomy: Small, tmp_path: Path, mock_server: StartServer, trine: Trine
+) -> None:
+    """As Azure's does: it goes behind every path."""
+    server = provider(mock_server)
+    llm = asking(server, base_url=server.base_url + "?api-version=1")
+    path = recipe_in(small_taxonomy, tmp_path, server, llm=llm, count=4)
+    assert trine("run", "-c", path, "-q").code == 0
+    assert server.stats()["answered"] > 4
+
+
 def test_batches_keep_to_the_providers_limits(
     small_taxonomy: Small, tmp_path: Path, mock_server: StartServer, trine: Trine
 ) -> None:

@@ -91,6 +91,7 @@ class Served:
     def __init__(self, replies: list[tuple[int, dict[str, str], bytes]]) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str] = []
+        self.paths: list[str] = []
         self.replies = replies
         self.base_url = ""
 
@@ -105,6 +106,7 @@ def served(*replies: tuple[int, dict[str, str], bytes], port: int = 0) -> Iterat
 
         def do_POST(self) -> None:
             state.keys.append(self.headers["authorization"])
+            state.paths.append(self.path)
             state.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
             status, headers, body = state.replies[0]
             if len(state.replies) > 1:
@@ -462,3 +464,22 @@ def test_a_server_that_never_answers_is_unreachable(mock_server: StartServer) ->
     (error,) = ask(server.base_url, prompt(), timeout_s=0.1)
     assert isinstance(error, Unreachable)
     assert server.stats()["requests"] == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("/v1", "/v1/chat/completions"),
+        ("/v1/", "/v1/chat/completions"),
+        ("/v1?api-version=2024-06-01", "/v1/chat/completions?api-version=2024-06-01"),
+        ("/v1/?a=1&b=x%20y", "/v1/chat/completions?a=1&b=x+y"),
+    ],
+)
+def test_what_stands_in_the_address_is_sent(given: str, path: str) -> None:
+    """A query goes behind the path of each request, as Azure needs it; errors do not show it."""
+    with served(ok(GOOD), refused(404, "no such model")) as server:
+        base_url = server.base_url.removesuffix("/v1") + given
+        answer, error = ask_in_turn(base_url, prompt(), prompt(1))
+    assert isinstance(answer, Completion)
+    assert server.paths == [path, path]
+    assert str(error) == f"{server.base_url}: no such model"

@@ -53,8 +53,8 @@ class Wire:
     """
 
     def __init__(self, client: AsyncOpenAI, *, timeout_s: float) -> None:
-        base = yarl.URL(str(client.base_url))
-        self._url = _chat_url(base, client.default_query)
+        base, query = _parted(str(client.base_url))
+        self._url = _chat_url(base, {**query, **client.default_query})
         self._headers = _headers(client, loopback=base.host in {"127.0.0.1", "::1", "localhost"})
         self._head = _head(self._url, self._headers)
         self._proxy = _proxy(base)
@@ -135,6 +135,15 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return None
+
+
+def _parted(base_url: str) -> tuple[yarl.URL, Mapping[str, str]]:
+    """An address, and the query that stands in it (as Azure's `api-version` does).
+
+    The `openai` package ends addresses with a slash, and puts it behind a query.
+    """
+    url = yarl.URL(base_url)
+    return url.with_query(None), yarl.URL.build(query_string=url.query_string.rstrip("/")).query
 
 
 def _chat_url(base: yarl.URL, query: Mapping[str, object]) -> yarl.URL:
