@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 
 from generator.errors import LLMError, RequestFailed, Unreachable
 from generator.llm import connections, failures, health, patience
+from generator.llm.addresses import Address
 from generator.llm.openai import OpenAILLM
 from generator.records import Completion, Message, Params, Prompt
 from tests.conftest import StartServer
@@ -92,6 +94,7 @@ class Served:
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.paths: list[str] = []
+        self.headers: list[HTTPMessage] = []
         self.replies = replies
         self.base_url = ""
 
@@ -107,6 +110,7 @@ def served(*replies: tuple[int, dict[str, str], bytes], port: int = 0) -> Iterat
         def do_POST(self) -> None:
             state.keys.append(self.headers["authorization"])
             state.paths.append(self.path)
+            state.headers.append(self.headers)
             state.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
             status, headers, body = state.replies[0]
             if len(state.replies) > 1:
@@ -483,3 +487,31 @@ def test_what_stands_in_the_address_is_sent(given: str, path: str) -> None:
     assert isinstance(answer, Completion)
     assert server.paths == [path, path]
     assert str(error) == f"{server.base_url}: no such model"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_followed_and_another_server_is_told_no_key(status: int) -> None:
+    """The same request goes on; within one server with its key and headers, elsewhere without."""
+    places = ("/elsewhere/chat/completions", "{}/chat/completions")
+    for place, shown in zip(places, ([True, True], [True, False]), strict=True):
+        with served(ok(GOOD)) as other:
+            moved = (status, {"Location": place.format(other.base_url)}, b"")
+            # The first one comes over the back end's own connection, then it goes round.
+            with served(moved, moved, ok(GOOD)) as first:
+                secret = Address(first.base_url, "sk-x", {"X-Team-Key": "k"}, concurrency=1)
+                (answer,) = ask(first.base_url, prompt(), addresses=[secret])
+        assert isinstance(answer, Completion)
+        seen = [*first.headers[1:], *other.headers]
+        assert [head["authorization"] == "Bearer sk-x" for head in seen] == shown
+        assert [head["x-team-key"] == "k" for head in seen] == shown
+        assert [head["content-type"] for head in seen] == ["application/json"] * 2
+        assert len({json.dumps(body) for body in (*first.bodies, *other.bodies)}) == 1
+
+
+def test_redirects_come_to_an_end() -> None:
+    """A server that sends round in circles is told as one that cannot be reached."""
+    with served((307, {"Location": "/v1/chat/completions"}, b"")) as server:
+        (error,) = ask(server.base_url, prompt(), max_retries=0)
+        assert len(server.bodies) == 1 + 10
+    assert isinstance(error, Unreachable)
+    assert "more than 10 redirects" in str(error)
