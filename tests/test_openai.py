@@ -229,6 +229,33 @@ def test_a_body_that_is_no_completion_fails_its_request_alone(body: bytes) -> No
         assert len(server.bodies) == 3
 
 
+@pytest.mark.parametrize(
+    ("content", "text", "thought"),
+    [
+        ([{"type": "text", "text": "hel"}, {"type": "text", "text": "lo"}], "hello", 0),
+        (
+            [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "a" * 15}]},
+                {"type": "text", "text": "hello"},
+            ],
+            "hello",
+            9,
+        ),
+        ([{"type": "thinking", "thinking": "all of it"}], "", 12),
+        ([{"type": "thinking", "thinking": ["?", {"text": 5}]}, {"text": "a"}], "a", 0),
+        ([], "", 0),
+    ],
+)
+def test_a_text_may_come_in_parts(content: list[object], text: str, thought: int) -> None:
+    """As Mistral's reasoning models answer: the text is taken, the thinking counted."""
+    usage = {"prompt_tokens": 5, "completion_tokens": 12}
+    reply = {"choices": [{"message": {"content": content}}], "usage": usage}
+    with served(ok(reply)) as server:
+        (answer,) = ask(server.base_url, prompt(), max_retries=0)
+    assert isinstance(answer, Completion)
+    assert (answer.text, answer.reasoning_tokens) == (text, thought)
+
+
 def test_a_body_that_breaks_off_is_a_lost_connection() -> None:
     """Fewer bytes than promised: repeated; then the request fails, not the run."""
     cut = json.dumps(GOOD).encode()
