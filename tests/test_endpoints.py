@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -139,6 +139,41 @@ def test_a_server_that_is_not_there_stops_nothing_before_the_others_had_time(
         gone = MockServer(taken.getsockname()[1])
         found = ask(at(gone, well), 16)
     assert all(isinstance(answer, Completion) for answer in found)
+
+
+def test_a_server_that_is_not_there_fails_nothing_where_another_is(
+    mock_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even without patience: a request that met nobody goes to the one that is rate limited."""
+    monkeypatch.setattr(patience, "OUTAGE_S", 0.0)
+    monkeypatch.setattr(health, "LONGEST_REST_S", 0.01)
+    limited = mock_server("--latency", "0.002", "--rate-429", "0.5", "--retry-after", "0.01")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        gone = MockServer(taken.getsockname()[1])
+        found = ask(at(gone, limited, max_retries=1), 60)
+    assert [answer for answer in found if not isinstance(answer, Completion)] == []
+
+
+def test_a_long_retry_after_leaves_the_work_to_the_others(
+    mock_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that asks to be left alone for a minute gets nothing; no request waits for it."""
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    def note(seconds: float) -> Awaitable[None]:
+        waits.append(seconds)
+        return sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", note)
+    well = mock_server("--latency", "0.002")
+    with raw(http(b"{}", 429, "Retry-After: 3600")) as url:
+        places = [Address(url, concurrency=8, weight=3.0), Address(well.base_url, concurrency=8)]
+        found = ask(lambda: OpenAILLM(addresses=places), 100)
+    assert all(isinstance(answer, Completion) for answer in found)
+    assert max(waits, default=0) == 0
+    assert well.stats()["by_status"] == {"200": 100}
 
 
 def test_where_all_are_away_the_run_stops(

@@ -23,7 +23,15 @@ from generator.llm.base import Flow
 from generator.llm.bodies import Dialect
 from generator.llm.endpoints import Endpoint, Ticket
 from generator.llm.expected import Expected
-from generator.llm.failures import FAILURES, is_away, is_busy, is_transient, meaning
+from generator.llm.failures import (
+    FAILURES,
+    is_away,
+    is_busy,
+    is_transient,
+    is_unconnected,
+    meaning,
+    retry_after_s,
+)
 from generator.llm.gate import Gate
 from generator.llm.meters import Meters
 from generator.llm.patience import Patience
@@ -34,6 +42,9 @@ from generator.llm.wire import Reply, Wire
 from generator.records import Completion, Prompt
 
 _OPENAI = "https://api.openai.com/"
+# A server that asks for so long a wait is left alone by all requests, where there is another one;
+# after a shorter one the refused request alone waits, as refusals at random do not mean much.
+_LONG_WAIT_S = 2.0
 
 
 class OpenAILLM:
@@ -118,11 +129,18 @@ class OpenAILLM:
         """Return when the request may be tried again. Raises what the failure means otherwise."""
         if isinstance(exc, openai.APIStatusError) and endpoint.dialect.learn(exc, body):
             return
-        wait_s = patience.wait_s(exc, time.monotonic(), reached=self._may_be_reached)
+        now = time.monotonic()
+        others = [o for o in self._endpoints if o is not endpoint and o.health.is_well]
+        if others and is_unconnected(exc):
+            return  # it has not been asked of anybody
+        wait_s = patience.wait_s(exc, now, reached=self._may_be_reached)
         if wait_s is None or not is_transient(exc):
             raise self._meaning(exc, endpoint) from exc
-        others = (other for other in self._endpoints if other is not endpoint)
-        if not (is_away(exc) and any(other.health.is_well for other in others)):
+        if not any(other.left_alone_until <= now for other in others):
+            await asyncio.sleep(wait_s)
+        elif (retry_after_s(exc) or 0.0) >= _LONG_WAIT_S:
+            endpoint.left_alone_until = max(endpoint.left_alone_until, now + wait_s)
+        elif not is_away(exc):
             await asyncio.sleep(wait_s)
 
     @property
