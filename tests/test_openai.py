@@ -15,6 +15,7 @@ from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import openai
 import pytest
 
 from generator.errors import LLMError, RequestFailed, Unreachable
@@ -542,3 +543,54 @@ def test_redirects_come_to_an_end() -> None:
         assert len(server.bodies) == 1 + 10
     assert isinstance(error, Unreachable)
     assert "more than 10 redirects" in str(error)
+
+
+def test_a_403_says_what_the_server_says() -> None:
+    """A country, a model or a firewall: the key need not be what is wrong."""
+    with served(refused(403, "Country, region, or territory not supported")) as server:
+        (error,) = ask(server.base_url, prompt())
+    assert isinstance(error, LLMError)
+    assert "(403): Country, region, or territory not supported" in str(error)
+
+
+def test_a_prompt_that_is_moderated_fails_alone() -> None:
+    """OpenRouter's 403 with reasons is about one prompt; the run goes on."""
+    told = {"reasons": ["violence"], "flagged_input": "…", "provider_name": "OpenAI"}
+    flagged = {"error": {"code": 403, "message": "Your input was flagged", "metadata": told}}
+    with served((403, {}, json.dumps(flagged).encode()), ok(GOOD)) as server:
+        results = ask_in_turn(server.base_url, prompt(), prompt(1))
+    assert [reasons([result]) for result in results] == [{"http_403"}, {""}]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422, 500])
+@pytest.mark.parametrize("page", ["<pre>Authorization: Bearer {0}\nX-Team-Key: {1}</pre>", "{0}"])
+def test_no_error_repeats_a_key(status: int, page: str) -> None:
+    """A debug page shows the request's headers: none of it reaches an error, nor its cause."""
+    secrets = ("sk-right-secret", "team-secret")
+    with served((status, {}, page.format(*secrets).encode())) as server:
+        place = Address(server.base_url, secrets[0], {"X-Team-Key": secrets[1]})
+        (error,) = ask(server.base_url, prompt(), addresses=[place], max_retries=0)
+    assert isinstance(error, LLMError | RequestFailed)
+    cause = error.__cause__
+    assert isinstance(cause, openai.APIStatusError)
+    shown = f"{error} {error!r} {cause} {cause.body!r} {cause.response.text}"
+    assert "***" in shown
+    assert not [secret for secret in secrets if secret in shown]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"type": "insufficient_quota", "code": None},
+        {"type": "exceeded_current_quota_error"},
+        {"code": "billing_not_active"},
+    ],
+)
+def test_an_empty_purse_has_many_names(error: dict[str, object]) -> None:
+    """It is not waited for a quarter of an hour for each request."""
+    body = json.dumps({"error": {"message": "check your plan", **error}}).encode()
+    with served((429, {}, body)) as server:
+        (found,) = ask(server.base_url, prompt())
+        assert isinstance(found, LLMError)
+        assert "top up" in found.hint
+        assert len(server.bodies) == 1
