@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from generator.mineconfig import MineConfig
+from generator.mining import mine_file
+from generator.modelconfig import ModelConfig
+from generator.records import make_record, to_json
 from tests.command import Trine, recipe, start
 from tests.conftest import MockServer, StartServer
 
@@ -242,6 +246,31 @@ def test_a_cap_counts_the_price_of_batches(
     assert 2 - max(paid) <= sum(paid) <= 2 + max(paid)
     assert trine("run", "-c", path, "--max-cost", "200", "-q").code == 0
     assert server.stats()["repeated"] == 0
+
+
+def test_a_judge_goes_through_batches_of_its_own(tmp_path: Path, mock_server: StartServer) -> None:
+    """They lie where it works and are gone at the end; a pair of two records is graded once."""
+    texts = [f"Bees of the valley number {n} were found by shepherds in spring." for n in range(9)]
+    records = [
+        make_record(family="f", task=task, language="en", query=f"bees number {n}",
+                    positives=(texts[n],))
+        for n in range(4) for task in ("Find it.", "Find the passage.")
+    ]  # fmt: skip
+    (tmp_path / "records.jsonl").write_text("".join(to_json(r) + "\n" for r in records))
+    (tmp_path / "corpus.jsonl").write_text(
+        "".join(json.dumps({"_id": str(n), "text": text}) + "\n" for n, text in enumerate(texts))
+    )
+    server = provider(mock_server)
+    llm = ModelConfig.model_validate(json.loads(asking(server)))
+    config = MineConfig(corpus=tmp_path / "corpus.jsonl", teacher="llm", rank_max=5)
+    mine_file(tmp_path / "records.jsonl", tmp_path / "out", config, llm=llm)
+    stats = server.stats()
+    assert (stats["repeated"], stats["deleted"]) == (0, stats["batches"])
+    assert stats["answered"] > 9
+    assert list(Path().iterdir()) == []
+    names = {path.name for path in (tmp_path / "out" / "mine").iterdir()}
+    assert "judge.sqlite" in names
+    assert names.isdisjoint({"journal.sqlite", "batches"})
 
 
 # Killed

@@ -239,12 +239,12 @@ class BatchLLM:
         await self._provider.aclose()
 
 
-def open_batches(config: ModelConfig, key: str | None, folder: Path) -> BatchLLM:
-    """The batch back end of one model; its batches lie in the run's `folder`. Raises LLMError."""
+def open_batches(config: ModelConfig, key: str | None, journal: Path) -> BatchLLM:
+    """The batch back end of one model; its batches lie beside its journal. Raises LLMError."""
 
     def answered(keys: Iterable[str]) -> set[str]:
-        with Journal(folder / "journal.sqlite") as journal:
-            return {key for key in keys if journal.get(key) is not None}
+        with Journal(journal) as known:
+            return {key for key in keys if known.get(key) is not None}
 
     return BatchLLM(
         Provider(
@@ -253,7 +253,7 @@ def open_batches(config: ModelConfig, key: str | None, folder: Path) -> BatchLLM
             timeout_s=config.timeout_s,
             max_retries=config.max_retries,
         ),
-        Shelf(folder / "batches" / content_id(config.model)[:12]),
+        Shelf(journal.parent / "batches" / content_id(config.model)[:12]),
         answered,
         limits=config.batch,
         concurrency=config.concurrency or CONCURRENCY,
