@@ -239,9 +239,14 @@ class Handler(BaseHTTPRequestHandler):
         elif path.startswith("/batches/"):
             if not self.stall("retrieve"):
                 with lock:
-                    batch = batches[path.rsplit("/", 1)[1]]
-                    advance(batch)
-                    self.send(batch)
+                    batch = batches.get(path.rsplit("/", 1)[1])
+                    if batch is None:
+                        self.send({"error": {"message": "no such batch"}}, 404)
+                    else:
+                        advance(batch)
+                        self.send(batch)
+        elif path.endswith("/content") and path.split("/")[2] not in files:
+            self.send({"error": {"message": "no such file"}}, 404)
         elif path.endswith("/content"):
             self.content(files[path.split("/")[2]])
         else:

@@ -301,6 +301,30 @@ def test_a_run_killed_while_the_provider_works_loses_and_repeats_nothing(
     assert whole(tmp_path) == whole(tmp_path / "calm")
 
 
+def test_a_batch_that_the_provider_has_no_more_is_told(
+    small_taxonomy: Small, tmp_path: Path, mock_server: StartServer, trine: Trine
+) -> None:
+    """Deleted, or another account's: exit 2 with how to go on without it, and that works."""
+    held = provider(mock_server, "--hold")
+    path = recipe_in(small_taxonomy, tmp_path, held, families="[steps]", count=6)
+    run = start("run", "-c", path, "-q")
+    while not any('"batch": "' in p.read_text() for p in tmp_path.glob("run/batches/*/*.json")):
+        time.sleep(0.01)
+    run.kill()
+    run.communicate()
+    other = provider(mock_server)
+    path = recipe_in(
+        small_taxonomy, tmp_path, other, families="[steps]", count=6, llm=asking(other)
+    )
+    ended = trine("run", "-c", path, "-q")
+    assert ended.code == 2
+    assert "no such batch" in ended.err
+    assert "of the account that sent it" in ended.err
+    subprocess.run(ended.err.partition("or give it up: ")[2].strip(), shell=True, check=True)
+    assert trine("run", "-c", path, "-q").code == 0
+    assert other.stats()["answered"] == 12
+
+
 @pytest.mark.parametrize("point", ["created", "content"])
 def test_a_run_killed_while_the_provider_answers_repeats_nothing(
     small_taxonomy: Small, tmp_path: Path, mock_server: StartServer, trine: Trine, point: str
