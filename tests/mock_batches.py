@@ -238,19 +238,20 @@ class Handler(BaseHTTPRequestHandler):
             self.listing(query.get("after", [None])[0])
         elif path.startswith("/batches/"):
             if not self.stall("retrieve"):
-                with lock:
-                    batch = batches.get(path.rsplit("/", 1)[1])
-                    if batch is None:
-                        self.send({"error": {"message": "no such batch"}}, 404)
-                    else:
-                        advance(batch)
-                        self.send(batch)
-        elif path.endswith("/content") and path.split("/")[2] not in files:
-            self.send({"error": {"message": "no such file"}}, 404)
+                self.batch(path.rsplit("/", 1)[1])
         elif path.endswith("/content"):
             self.content(files[path.split("/")[2]])
         else:
             self.send({"error": {"message": "no such path"}}, 404)
+
+    def batch(self, batch_id: str) -> None:
+        """A batch, one step further."""
+        with lock:
+            if batch_id not in batches:
+                self.send({"error": {"message": "no such batch"}}, 404)
+                return
+            advance(batches[batch_id])
+            self.send(batches[batch_id])
 
     def control(self, path: str, query: dict[str, list[str]]) -> None:
         """What tests tell the server, and ask it."""
