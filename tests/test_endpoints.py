@@ -189,6 +189,86 @@ def test_where_all_are_away_the_run_stops(
     assert "answers are kept" in first.hint
 
 
+@contextmanager
+def hanging(answers: int, but: bytes = b"{}") -> Iterator[str]:
+    """A server that takes every request, answers the first ones, and the others never.
+
+    It never answers one that holds the bytes `but` either.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+    left, held = iter(range(answers)), []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            held.append(connection)
+            asked = b""
+            while b"}]" not in asked:
+                asked += connection.recv(65536)
+            if but not in asked and next(left, None) is not None:
+                connection.sendall(http(GOOD))
+                connection.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+        for connection in held:
+            connection.close()
+
+
+def test_a_server_that_hangs_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes all and answers nothing any more: that is an outage, and no fault of the draws."""
+    monkeypatch.setattr(patience, "OUTAGE_S", 0.5)
+    monkeypatch.setattr(health, "LONGEST_REST_S", 0.01)
+    with hanging(2) as url:
+        llm = lambda: OpenAILLM(base_url=url, concurrency=4, max_retries=2, timeout_s=0.5)  # noqa: E731
+        found = ask(llm, 12)
+    failed = [answer for answer in found if not isinstance(answer, Completion)]
+    assert len(failed) >= 10
+    assert [error for error in failed if not isinstance(error, Unreachable)] == []
+    assert any("no answer within 0.5 s" in str(error) for error in failed)
+
+
+def test_where_one_server_hangs_the_other_takes_over(mock_server: StartServer) -> None:
+    """What it holds goes there when its time is over."""
+    well = mock_server("--latency", "0.002")
+    with hanging(2) as url:
+        places = [Address(url, concurrency=8, weight=3.0), Address(well.base_url, concurrency=8)]
+        found = ask(lambda: OpenAILLM(addresses=places, max_retries=3, timeout_s=1.0), 60)
+    assert [answer for answer in found if not isinstance(answer, Completion)] == []
+
+
+def test_a_request_that_takes_too_long_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is never answered while others are is no outage, and not even patience's."""
+    monkeypatch.setattr(patience, "OUTAGE_S", 3600.0)
+    with hanging(10_000, but=b"write 0") as url:
+
+        async def run() -> tuple[BaseException | Completion, int]:
+            llm = OpenAILLM(base_url=url, concurrency=4, max_retries=1, timeout_s=1.0)
+            slow = asyncio.ensure_future(
+                asyncio.wait_for(asyncio.gather(llm.complete(prompt()), return_exceptions=True), 60)
+            )
+            others = 0
+            while not slow.done():
+                await asyncio.gather(llm.complete(prompt(1 + others)), return_exceptions=True)
+                others += 1
+            await llm.aclose()
+            return slow.result()[0], others
+
+        error, others = asyncio.run(run())
+    assert isinstance(error, RequestFailed)
+    assert error.reason == "timeout"
+    assert others > 0
+
+
 def test_a_429_delays_its_own_request_alone() -> None:
     """With one place in flight, a request that waits out its Retry-After holds up nobody."""
 

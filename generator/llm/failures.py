@@ -23,6 +23,10 @@ _NO_MONEY = frozenset(
 )
 
 
+class NotAnsweringError(TimeoutError):
+    """A request timed out, and nothing else has come from its server either since it was sent."""
+
+
 def is_transient(exc: BaseException) -> bool:
     """Whether the same request may be answered another time."""
     if is_out_of_money(exc):
@@ -34,10 +38,10 @@ def is_transient(exc: BaseException) -> bool:
 
 
 def is_away(exc: BaseException) -> bool:
-    """Whether the server is not there at the moment: no connection, or a gateway's word for it."""
+    """Whether the server is not there: no connection, a gateway's word for it, or it hangs."""
     if isinstance(exc, openai.APIStatusError):
         return exc.status_code in _AWAY_STATUS
-    return is_unconnected(exc)
+    return is_unconnected(exc) or any(isinstance(e, NotAnsweringError) for e in _chain(exc))
 
 
 def is_busy(exc: BaseException) -> bool:

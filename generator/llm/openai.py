@@ -25,6 +25,7 @@ from generator.llm.endpoints import Endpoint, Ticket
 from generator.llm.expected import Expected
 from generator.llm.failures import (
     FAILURES,
+    NotAnsweringError,
     is_away,
     is_busy,
     is_transient,
@@ -114,6 +115,7 @@ class OpenAILLM:
             now = time.monotonic()
             answer = read_reply(reply.content, now - ticket.sent_at)
         except FAILURES as exc:
+            _tell_hanging(ticket, exc)
             _learn_from_failure(ticket, exc, time.monotonic())
             raise
         else:
@@ -153,7 +155,7 @@ class OpenAILLM:
         all_away = not any(other.health.is_well for other in self._endpoints)
         if isinstance(found, RequestFailed) and is_away(exc) and all_away:
             return Unreachable(
-                f"{endpoint.wire.place} is away: {exc}",
+                f"{endpoint.wire.place} is away: {found.detail}",
                 hint="run the same command again when the server is back: answers are kept",
             )
         return found
@@ -176,7 +178,7 @@ class OpenAILLM:
 
 def _learn_from_answer(ticket: Ticket, reply: Reply, answer: Completion, now: float) -> None:
     endpoint = ticket.endpoint
-    endpoint.reached = True
+    endpoint.reached, endpoint.heard_at = True, now
     endpoint.health.answered()
     endpoint.window.answered(ticket.sent_at, now, ticket.level, answer.completion_tokens)
     spent = answer.prompt_tokens + answer.completion_tokens
@@ -185,10 +187,19 @@ def _learn_from_answer(ticket: Ticket, reply: Reply, answer: Completion, now: fl
     endpoint.meters.learn(reply.headers, now)
 
 
+def _tell_hanging(ticket: Ticket, exc: Exception) -> None:
+    """Tell a server that hangs from one request that takes too long, by all the others."""
+    endpoint = ticket.endpoint
+    is_alone = endpoint.window.in_flight == 1 and not ticket.tries
+    is_silent = endpoint.heard_at < ticket.sent_at and not is_alone
+    if is_silent and isinstance(exc, openai.APITimeoutError):
+        exc.__cause__ = NotAnsweringError(*(exc.__cause__.args if exc.__cause__ else ()))
+
+
 def _learn_from_failure(ticket: Ticket, exc: Exception, now: float) -> None:
     endpoint = ticket.endpoint
     if isinstance(exc, openai.APIStatusError):
-        endpoint.reached = True
+        endpoint.reached, endpoint.heard_at = True, now
         endpoint.meters.learn(exc.response.headers, now)
     elif endpoint.reached is None:
         endpoint.reached = False
