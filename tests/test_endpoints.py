@@ -206,8 +206,8 @@ def hanging(answers: int, but: bytes = b"{}") -> Iterator[str]:
                 return
             held.append(connection)
             asked = b""
-            while b"}]" not in asked:
-                asked += connection.recv(65536)
+            while b"}]" not in asked and (part := connection.recv(65536)):
+                asked += part
             if but not in asked and next(left, None) is not None:
                 connection.sendall(http(GOOD))
                 connection.close()
@@ -229,12 +229,12 @@ def test_a_server_that_hangs_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(patience, "OUTAGE_S", 0.5)
     monkeypatch.setattr(health, "LONGEST_REST_S", 0.01)
     with hanging(2) as url:
-        llm = lambda: OpenAILLM(base_url=url, concurrency=4, max_retries=2, timeout_s=0.5)  # noqa: E731
-        found = ask(llm, 12)
+        llm = lambda: OpenAILLM(base_url=url, concurrency=8, max_retries=6, timeout_s=0.3)  # noqa: E731
+        found = ask(llm, 10)
     failed = [answer for answer in found if not isinstance(answer, Completion)]
-    assert len(failed) >= 10
+    assert len(failed) >= 8
     assert [error for error in failed if not isinstance(error, Unreachable)] == []
-    assert any("no answer within 0.5 s" in str(error) for error in failed)
+    assert any("no answer within 0.3 s" in str(error) for error in failed)
 
 
 def test_where_one_server_hangs_the_other_takes_over(mock_server: StartServer) -> None:
@@ -242,8 +242,17 @@ def test_where_one_server_hangs_the_other_takes_over(mock_server: StartServer) -
     well = mock_server("--latency", "0.002")
     with hanging(2) as url:
         places = [Address(url, concurrency=8, weight=3.0), Address(well.base_url, concurrency=8)]
-        found = ask(lambda: OpenAILLM(addresses=places, max_retries=3, timeout_s=1.0), 60)
+        found = ask(lambda: OpenAILLM(addresses=places, timeout_s=1.0), 60)
     assert [answer for answer in found if not isinstance(answer, Completion)] == []
+
+
+def test_the_last_requests_may_take_too_long() -> None:
+    """A few that are never answered are no outage: it would stop the run for good."""
+    with hanging(1) as url:
+        found = ask(lambda: OpenAILLM(base_url=url, concurrency=8, max_retries=1, timeout_s=0.3), 4)
+    assert sum(isinstance(answer, Completion) for answer in found) <= 1
+    failed = [answer for answer in found if not isinstance(answer, Completion)]
+    assert {getattr(error, "reason", error) for error in failed} == {"timeout"}
 
 
 def test_a_request_that_takes_too_long_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:

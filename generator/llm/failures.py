@@ -41,7 +41,12 @@ def is_away(exc: BaseException) -> bool:
     """Whether the server is not there: no connection, a gateway's word for it, or it hangs."""
     if isinstance(exc, openai.APIStatusError):
         return exc.status_code in _AWAY_STATUS
-    return is_unconnected(exc) or any(isinstance(e, NotAnsweringError) for e in _chain(exc))
+    return is_unconnected(exc) or is_hanging(exc)
+
+
+def is_hanging(exc: BaseException) -> bool:
+    """Whether the server takes requests and answers none; found out after a request's time."""
+    return any(isinstance(cause, NotAnsweringError) for cause in _chain(exc))
 
 
 def is_busy(exc: BaseException) -> bool:

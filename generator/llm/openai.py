@@ -46,6 +46,7 @@ _OPENAI = "https://api.openai.com/"
 # A server that asks for so long a wait is left alone by all requests, where there is another one;
 # after a shorter one the refused request alone waits, as refusals at random do not mean much.
 _LONG_WAIT_S = 2.0
+_FEWEST = 5  # in flight at a server that may be said to hang
 
 
 class OpenAILLM:
@@ -188,10 +189,13 @@ def _learn_from_answer(ticket: Ticket, reply: Reply, answer: Completion, now: fl
 
 
 def _tell_hanging(ticket: Ticket, exc: Exception) -> None:
-    """Tell a server that hangs from one request that takes too long, by all the others."""
-    endpoint = ticket.endpoint
-    is_alone = endpoint.window.in_flight == 1 and not ticket.tries
-    is_silent = endpoint.heard_at < ticket.sent_at and not is_alone
+    """Tell a server that hangs from requests that take too long, as the last ones of a run may.
+
+    It does where many are in flight, and none was answered since this one was sent.
+    """
+    endpoint, window = ticket.endpoint, ticket.endpoint.window
+    is_one_of_many = window.in_flight >= max(_FEWEST, window.size // 2) or ticket.tries
+    is_silent = is_one_of_many and endpoint.heard_at < ticket.sent_at
     if is_silent and isinstance(exc, openai.APITimeoutError):
         exc.__cause__ = NotAnsweringError(*(exc.__cause__.args if exc.__cause__ else ()))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from generator.llm.failures import is_away, is_busy, retry_after_s
+from generator.llm.failures import is_away, is_busy, is_hanging, retry_after_s
 
 # Beyond `max_retries`, in seconds since a request's first failure: how long a server that has
 # answered before may be away, and how long one may say that it has had too many requests.
@@ -41,6 +41,8 @@ class Patience:
         times += 1
         self._failures[kind] = times, since
         retries = self._max_retries if reached else min(self._max_retries, 2)
+        if is_hanging(exc):  # each failure takes minutes by itself
+            retries = 0
         if not reached or not self._max_retries:
             most_s = 0.0
         if times > retries and now - since >= most_s:
