@@ -296,5 +296,5 @@ class Handler(BaseHTTPRequestHandler):
 
 server = ThreadingHTTPServer(("127.0.0.1", a.port), Handler)
 server.daemon_threads = True
-print(f"listening on http://127.0.0.1:{a.port}/v1", flush=True)  # noqa: T201
+print(f"listening on http://127.0.0.1:{server.server_address[1]}/v1", flush=True)  # noqa: T201
 server.serve_forever()

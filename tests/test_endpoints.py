@@ -83,7 +83,7 @@ def raw(*replies: bytes) -> Iterator[str]:
             except OSError:
                 return
             with connection:
-                while b"}" not in connection.recv(65536):
+                while b"}" not in (connection.recv(65536) or b"}"):
                     pass
                 reply = left[0] if len(left) == 1 else left.pop(0)
                 connection.sendall(reply.removesuffix(b"RESET"))
