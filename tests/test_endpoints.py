@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import pytest
 
 from generator.config import RunConfig, validated
-from generator.errors import ConfigError, RequestFailed, Unreachable
+from generator.errors import ConfigError, LLMError, RequestFailed, Unreachable
 from generator.llm import failures, health, patience, wire
 from generator.llm.addresses import Address, addresses
 from generator.llm.openai import OpenAILLM
@@ -253,6 +253,37 @@ def test_the_last_requests_may_take_too_long() -> None:
     assert sum(isinstance(answer, Completion) for answer in found) <= 1
     failed = [answer for answer in found if not isinstance(answer, Completion)]
     assert {getattr(error, "reason", error) for error in failed} == {"timeout"}
+
+
+def test_a_model_that_is_unloaded_may_come_back() -> None:
+    """404 after an answer is an outage (a gateway without its server says so), before one not."""
+    gone = http(b'{"error": {"message": "no such model"}}', 404)
+    with raw(http(GOOD), gone, gone, gone, http(GOOD)) as url:
+        found = ask(lambda: OpenAILLM(base_url=url, concurrency=1, max_retries=1), 2)
+    assert [getattr(answer, "text", answer) for answer in found] == ["hello", "hello"]
+    with raw(gone) as url:
+        (error,) = ask(lambda: OpenAILLM(base_url=url, concurrency=1), 1)
+    assert isinstance(error, LLMError)
+
+
+def test_a_model_that_stays_away_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the server's words, when patience is over; another server takes over before that."""
+    monkeypatch.setattr(patience, "OUTAGE_S", 0.0)
+    gone = http(b'{"error": {"message": "no such model"}}', 404)
+    with raw(http(GOOD), gone) as url:
+        _, error = ask(lambda: OpenAILLM(base_url=url, concurrency=1, max_retries=1), 2)
+        assert isinstance(error, LLMError)
+        assert "no such model" in str(error)
+    with raw(http(GOOD), gone) as url, raw(http(GOOD)) as well:
+
+        async def run() -> list[Completion]:
+            llm = OpenAILLM(addresses=[Address(place, concurrency=4) for place in (url, well)])
+            first = await llm.complete(prompt())  # of the server that then has it no more
+            more = await asyncio.gather(*(llm.complete(prompt(n)) for n in range(1, 20)))
+            await llm.aclose()
+            return [first, *more]
+
+        assert len(asyncio.run(run())) == 20
 
 
 def test_a_request_that_takes_too_long_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -509,9 +509,9 @@ def test_a_server_that_never_answers_is_unreachable(mock_server: StartServer) ->
 )
 def test_what_stands_in_the_address_is_sent(given: str, path: str) -> None:
     """A query goes behind the path of each request, as Azure needs it; errors do not show it."""
-    with served(ok(GOOD), refused(404, "no such model")) as server:
+    with served(refused(404, "no such model"), ok(GOOD)) as server:
         base_url = server.base_url.removesuffix("/v1") + given
-        answer, error = ask_in_turn(base_url, prompt(), prompt(1))
+        error, answer = ask_in_turn(base_url, prompt(), prompt(1))
     assert isinstance(answer, Completion)
     assert server.paths == [path, path]
     assert str(error) == f"{server.base_url}: no such model"

@@ -25,6 +25,7 @@ class Endpoint:
     health: Health = field(default_factory=Health)
     pace: Pace = field(default_factory=Pace)
     reached: bool | None = None  # None: nothing has come back yet
+    has_answered: bool = False  # the prompt, and not only with an error
     heard_at: float = 0.0  # when something came back last
     turn: float = 0.0  # requests sent, over the weight
     left_alone_until: float = 0.0  # as it has asked, where others can do its work

@@ -27,12 +27,17 @@ class NotAnsweringError(TimeoutError):
     """A request timed out, and nothing else has come from its server either since it was sent."""
 
 
+class UnloadedError(LookupError):
+    """A server that has answered before says 404: a model unloaded, a gateway without a server."""
+
+
 def is_transient(exc: BaseException) -> bool:
     """Whether the same request may be answered another time."""
     if is_out_of_money(exc):
         return False
     if isinstance(exc, openai.APIStatusError):
-        return exc.status_code in _RETRIED_STATUS or exc.status_code >= 500
+        known = exc.status_code in _RETRIED_STATUS or exc.status_code >= 500
+        return known or is_unloaded(exc)
     # ValueError: bytes that are no JSON or no chat completion.
     return isinstance(exc, (openai.APIConnectionError, ValueError))
 
@@ -40,13 +45,18 @@ def is_transient(exc: BaseException) -> bool:
 def is_away(exc: BaseException) -> bool:
     """Whether the server is not there: no connection, a gateway's word for it, or it hangs."""
     if isinstance(exc, openai.APIStatusError):
-        return exc.status_code in _AWAY_STATUS
+        return exc.status_code in _AWAY_STATUS or is_unloaded(exc)
     return is_unconnected(exc) or is_hanging(exc)
 
 
 def is_hanging(exc: BaseException) -> bool:
     """Whether the server takes requests and answers none; found out after a request's time."""
     return any(isinstance(cause, NotAnsweringError) for cause in _chain(exc))
+
+
+def is_unloaded(exc: BaseException) -> bool:
+    """Whether a model that was there is not any more; it may come back."""
+    return isinstance(exc.__cause__, UnloadedError)
 
 
 def is_busy(exc: BaseException) -> bool:

@@ -25,9 +25,7 @@ from generator.llm.endpoints import Endpoint, Ticket
 from generator.llm.expected import Expected
 from generator.llm.failures import (
     FAILURES,
-    NotAnsweringError,
     is_away,
-    is_busy,
     is_transient,
     is_unconnected,
     meaning,
@@ -35,18 +33,18 @@ from generator.llm.failures import (
 )
 from generator.llm.gate import Gate
 from generator.llm.meters import Meters
+from generator.llm.outcomes import learn_from_answer, learn_from_failure
 from generator.llm.patience import Patience
 from generator.llm.replies import read_reply
 from generator.llm.watching import watch
 from generator.llm.window import Window
-from generator.llm.wire import Reply, Wire
+from generator.llm.wire import Wire
 from generator.records import Completion, Prompt
 
 _OPENAI = "https://api.openai.com/"
 # A server that asks for so long a wait is left alone by all requests, where there is another one;
 # after a shorter one the refused request alone waits, as refusals at random do not mean much.
 _LONG_WAIT_S = 2.0
-_FEWEST = 5  # in flight at a server that may be said to hang
 
 
 class OpenAILLM:
@@ -116,12 +114,11 @@ class OpenAILLM:
             now = time.monotonic()
             answer = read_reply(reply.content, now - ticket.sent_at)
         except FAILURES as exc:
-            _tell_hanging(ticket, exc)
-            _learn_from_failure(ticket, exc, time.monotonic())
+            learn_from_failure(ticket, exc, time.monotonic())
             raise
         else:
             self._expected.learn(prompt, answer.completion_tokens)
-            _learn_from_answer(ticket, reply, answer, now)
+            learn_from_answer(ticket, reply, answer, now)
             return answer
         finally:
             self._gate.leave(ticket)
@@ -175,44 +172,6 @@ class OpenAILLM:
         await asyncio.gather(*(self._watching or ()), return_exceptions=True)
         for endpoint in self._endpoints:
             await endpoint.wire.aclose()
-
-
-def _learn_from_answer(ticket: Ticket, reply: Reply, answer: Completion, now: float) -> None:
-    endpoint = ticket.endpoint
-    endpoint.reached, endpoint.heard_at = True, now
-    endpoint.health.answered()
-    endpoint.window.answered(ticket.sent_at, now, ticket.level, answer.completion_tokens)
-    spent = answer.prompt_tokens + answer.completion_tokens
-    if spent:
-        endpoint.meters.tokens.correct(ticket.tokens, spent)
-    endpoint.meters.learn(reply.headers, now)
-
-
-def _tell_hanging(ticket: Ticket, exc: Exception) -> None:
-    """Tell a server that hangs from requests that take too long, as the last ones of a run may.
-
-    It does where many are in flight, and none was answered since this one was sent.
-    """
-    endpoint, window = ticket.endpoint, ticket.endpoint.window
-    is_one_of_many = window.in_flight >= max(_FEWEST, window.size // 2) or ticket.tries
-    is_silent = is_one_of_many and endpoint.heard_at < ticket.sent_at
-    if is_silent and isinstance(exc, openai.APITimeoutError):
-        exc.__cause__ = NotAnsweringError(*(exc.__cause__.args if exc.__cause__ else ()))
-
-
-def _learn_from_failure(ticket: Ticket, exc: Exception, now: float) -> None:
-    endpoint = ticket.endpoint
-    if isinstance(exc, openai.APIStatusError):
-        endpoint.reached, endpoint.heard_at = True, now
-        endpoint.meters.learn(exc.response.headers, now)
-    elif endpoint.reached is None:
-        endpoint.reached = False
-    if is_busy(exc):
-        endpoint.window.refused(ticket.sent_at, now)
-    if is_away(exc):
-        endpoint.health.failed(now, tried=ticket.tries)
-    elif isinstance(exc, openai.APIStatusError | ValueError):
-        endpoint.health.answered()
 
 
 def _endpoint(address: Address, *, timeout_s: float, structured: bool) -> Endpoint:
