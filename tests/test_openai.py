@@ -224,10 +224,20 @@ def test_what_servers_leave_out_is_no_failure(change: dict[str, Any], expected: 
 )
 def test_a_body_that_is_no_completion_fails_its_request_alone(body: bytes) -> None:
     """It is asked again, and then the request fails as bad_response; no body is a bug."""
+    with served(ok(GOOD), (200, {}, body)) as server:
+        results = ask_in_turn(server.base_url, prompt(), prompt(1), max_retries=2)
+        assert [reasons([result]) for result in results] == [{""}, {"bad_response"}]
+        assert len(server.bodies) == 1 + 3
+
+
+@pytest.mark.parametrize("body", [b"<html>Welcome</html>", b'data: {"choices": []}\n\n', b"{}"])
+def test_what_never_sends_a_completion_stops_the_run(body: bytes) -> None:
+    """A page of a wrong address, a stream: told with what came, not draw by draw."""
     with served((200, {}, body)) as server:
-        results = ask(server.base_url, prompt(), max_retries=2)
-        assert reasons(results) == {"bad_response"}
-        assert len(server.bodies) == 3
+        (error,) = ask(server.base_url, prompt(), max_retries=1)
+    assert isinstance(error, LLMError)
+    assert body.decode().strip() in str(error)
+    assert "llm.base_url" in error.hint
 
 
 @pytest.mark.parametrize(
@@ -270,7 +280,6 @@ def test_a_body_that_breaks_off_is_a_lost_connection() -> None:
     [
         ("--rate-429", "http_429"),
         ("--rate-500", "http_500"),
-        ("--rate-bad-bytes", "bad_response"),
     ],
 )
 def test_each_fault_has_a_reason_of_its_own(

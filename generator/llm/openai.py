@@ -150,6 +150,11 @@ class OpenAILLM:
 
     def _meaning(self, exc: Exception, endpoint: Endpoint) -> LLMError | RequestFailed:
         found = meaning(exc, endpoint.wire.place, reached=self._may_be_reached)
+        if isinstance(exc, ValueError) and not any(e.has_answered for e in self._endpoints):
+            return LLMError(
+                f"{endpoint.wire.place} sends no chat completions; {exc}",
+                hint="--set llm.base_url=http://host/v1, of a server that speaks OpenAI's API",
+            )
         all_away = not any(other.health.is_well for other in self._endpoints)
         if isinstance(found, RequestFailed) and is_away(exc) and all_away:
             return Unreachable(

@@ -12,7 +12,12 @@ from generator.records import Completion
 
 def read_reply(content: bytes, latency_s: float = 0.0) -> Completion:
     """The first choice. Raises ValueError on bytes that are no chat completion."""
-    return completion(json.loads(content), latency_s)
+    try:
+        found = json.loads(content)
+    except ValueError as exc:  # a page, a stream, a reply that was cut off
+        message = f"not JSON: {content[:200].decode('utf-8', 'replace')}"
+        raise ValueError(message) from exc
+    return completion(found, latency_s)
 
 
 def completion(reply: Any, latency_s: float = 0.0) -> Completion:
