@@ -234,7 +234,7 @@ def test_a_body_that_is_no_completion_fails_its_request_alone(body: bytes) -> No
 def test_what_never_sends_a_completion_stops_the_run(body: bytes) -> None:
     """A page of a wrong address, a stream: told with what came, not draw by draw."""
     with served((200, {}, body)) as server:
-        (error,) = ask(server.base_url, prompt(), max_retries=1)
+        *_, error = ask_in_turn(server.base_url, *map(prompt, range(4)), max_retries=1)
     assert isinstance(error, LLMError)
     assert body.decode().strip() in str(error)
     assert "llm.base_url" in error.hint

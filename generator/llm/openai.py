@@ -45,6 +45,7 @@ _OPENAI = "https://api.openai.com/"
 # A server that asks for so long a wait is left alone by all requests, where there is another one;
 # after a shorter one the refused request alone waits, as refusals at random do not mean much.
 _LONG_WAIT_S = 2.0
+_MANY_UNREAD = 4  # requests without a reply that is one, and none with
 
 
 class OpenAILLM:
@@ -71,6 +72,7 @@ class OpenAILLM:
         self._gate = Gate(self._endpoints)
         self._expected = Expected()
         self._max_retries = max_retries
+        self._unread = 0
         self._watching: list[asyncio.Task[None]] | None = None
 
     def __repr__(self) -> str:
@@ -150,7 +152,9 @@ class OpenAILLM:
 
     def _meaning(self, exc: Exception, endpoint: Endpoint) -> LLMError | RequestFailed:
         found = meaning(exc, endpoint.wire.place, reached=self._may_be_reached)
-        if isinstance(exc, ValueError) and not any(e.has_answered for e in self._endpoints):
+        self._unread += isinstance(exc, ValueError)
+        has_answered = any(known.has_answered for known in self._endpoints)
+        if isinstance(exc, ValueError) and self._unread >= _MANY_UNREAD and not has_answered:
             return LLMError(
                 f"{endpoint.wire.place} sends no chat completions; {exc}",
                 hint="--set llm.base_url=http://host/v1, of a server that speaks OpenAI's API",
