@@ -45,7 +45,6 @@ _OPENAI = "https://api.openai.com/"
 # A server that asks for so long a wait is left alone by all requests, where there is another one;
 # after a shorter one the refused request alone waits, as refusals at random do not mean much.
 _LONG_WAIT_S = 2.0
-_MANY_UNREAD = 4  # requests without a reply that is one, and none with
 
 
 class OpenAILLM:
@@ -72,7 +71,6 @@ class OpenAILLM:
         self._gate = Gate(self._endpoints)
         self._expected = Expected()
         self._max_retries = max_retries
-        self._unread = 0
         self._watching: list[asyncio.Task[None]] | None = None
 
     def __repr__(self) -> str:
@@ -152,13 +150,6 @@ class OpenAILLM:
 
     def _meaning(self, exc: Exception, endpoint: Endpoint) -> LLMError | RequestFailed:
         found = meaning(exc, endpoint.wire.place, reached=self._may_be_reached)
-        self._unread += isinstance(exc, ValueError)
-        has_answered = any(known.has_answered for known in self._endpoints)
-        if isinstance(exc, ValueError) and self._unread >= _MANY_UNREAD and not has_answered:
-            return LLMError(
-                f"{endpoint.wire.place} sends no chat completions; {exc}",
-                hint="--set llm.base_url=http://host/v1, of a server that speaks OpenAI's API",
-            )
         all_away = not any(other.health.is_well for other in self._endpoints)
         if isinstance(found, RequestFailed) and is_away(exc) and all_away:
             return Unreachable(
