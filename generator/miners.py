@@ -196,7 +196,8 @@ class _Opener:
 
         if llm is None:
             raise ConfigError("no LLM to judge with", hint="--set llm.model=…, llm.backend=…")
-        judge = Judge(llm, partial(open_llm, llm), self._work / JUDGED, budget)
+        journal = self._work / JUDGED
+        judge = Judge(llm, partial(open_llm, llm, journal), journal, budget)
         return PairTeacher(judge.name, self._pool, judge.score_pairs)
 
     def _open(self, name: str) -> Encoder:

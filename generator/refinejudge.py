@@ -130,7 +130,7 @@ class Judges:
         asyncio.run(self._ask(items, total, tell))
 
     async def _ask(self, items: Iterable[Asked], total: int, tell: Progress) -> None:
-        llm = Metered(self._open(self._config, self._path.parent), self._budget)
+        llm = Metered(self._open(self._config, self._path), self._budget)
         pool, done = Pool(llm, self.journal), 0
 
         async def one(item: Asked) -> None:
@@ -173,7 +173,7 @@ def _finished(asking: object) -> list[Grade]:
     raise AssertionError("waited")
 
 
-def _open_all(config: JudgeConfig, folder: Path) -> LLM:
+def _open_all(config: JudgeConfig, journal: Path) -> LLM:
     models = {grader.model: grader for grader in config.graders}
-    found = {name: open_llm(grader, folder) for name, grader in models.items()}
+    found = {name: open_llm(grader, journal) for name, grader in models.items()}
     return Writers(found) if len(found) > 1 else next(iter(found.values()))

@@ -122,24 +122,15 @@ def mock_server() -> Iterator[StartServer]:
     running: list[subprocess.Popen[str]] = []
 
     def start(*flags: str, port: int = 0, script: str = "mock_openai.py") -> MockServer:
-        port = port or _free_port()
         command = [sys.executable, str(ROOT / "tests" / script), "--port", str(port)]
         process = subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, text=True)
         running.append(process)
         assert process.stdout is not None
-        assert "listening" in process.stdout.readline()
-        return MockServer(port)
+        said = process.stdout.readline()
+        assert said.startswith("listening on ")
+        return MockServer(int(said.rpartition(":")[2].removesuffix("/v1\n")))
 
     yield start
     for process in running:
         process.kill()
         process.communicate()
-
-
-def _free_port() -> int:
-    import socket  # noqa: PLC0415
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -194,7 +194,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Upload a file, create a batch."""
-        data, path = self.body(), self.path.removeprefix("/v1")
+        data, path = self.body(), self.path.partition("?")[0].removeprefix("/v1")
         if self.refused():
             return
         if path == "/files":
@@ -238,14 +238,20 @@ class Handler(BaseHTTPRequestHandler):
             self.listing(query.get("after", [None])[0])
         elif path.startswith("/batches/"):
             if not self.stall("retrieve"):
-                with lock:
-                    batch = batches[path.rsplit("/", 1)[1]]
-                    advance(batch)
-                    self.send(batch)
+                self.batch(path.rsplit("/", 1)[1])
         elif path.endswith("/content"):
             self.content(files[path.split("/")[2]])
         else:
             self.send({"error": {"message": "no such path"}}, 404)
+
+    def batch(self, batch_id: str) -> None:
+        """A batch, one step further."""
+        with lock:
+            if batch_id not in batches:
+                self.send({"error": {"message": "no such batch"}}, 404)
+                return
+            advance(batches[batch_id])
+            self.send(batches[batch_id])
 
     def control(self, path: str, query: dict[str, list[str]]) -> None:
         """What tests tell the server, and ask it."""
@@ -290,5 +296,5 @@ class Handler(BaseHTTPRequestHandler):
 
 server = ThreadingHTTPServer(("127.0.0.1", a.port), Handler)
 server.daemon_threads = True
-print(f"listening on http://127.0.0.1:{a.port}/v1", flush=True)  # noqa: T201
+print(f"listening on http://127.0.0.1:{server.server_address[1]}/v1", flush=True)  # noqa: T201
 server.serve_forever()

@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from generator.mineconfig import MineConfig
+from generator.mining import mine_file
+from generator.modelconfig import ModelConfig
+from generator.records import make_record, to_json
 from tests.command import Trine, recipe, start
 from tests.conftest import MockServer, StartServer
 
@@ -81,13 +85,24 @@ def test_a_run_goes_through_in_waves(
     stats = server.stats()
     answers = len(rows(tmp_path, "SELECT key FROM answers"))
     assert stats["answered"] == answers > 24
-    assert 2 <= stats["batches"] <= 4
+    assert 2 <= stats["batches"] <= answers // 4  # few, where a stalled process makes some more
     assert stats["repeated"] == 0
     assert stats["deleted"] == stats["batches"]
     assert not (tmp_path / "run" / "batches").exists()
     assert rows(tmp_path, "SELECT DISTINCT batched, latency_s FROM answers") == [(1, 0.0)]
     assert trine("run", "-c", path, "-q").code == 0
     assert server.stats() == stats
+
+
+def test_an_address_may_hold_a_query(
+    small_taxonomy: Small, tmp_path: Path, mock_server: StartServer, trine: Trine
+) -> None:
+    """As Azure's does: it goes behind every path."""
+    server = provider(mock_server)
+    llm = asking(server, base_url=server.base_url + "?api-version=1")
+    path = recipe_in(small_taxonomy, tmp_path, server, llm=llm, count=4)
+    assert trine("run", "-c", path, "-q").code == 0
+    assert server.stats()["answered"] > 4
 
 
 def test_batches_keep_to_the_providers_limits(
@@ -233,6 +248,31 @@ def test_a_cap_counts_the_price_of_batches(
     assert server.stats()["repeated"] == 0
 
 
+def test_a_judge_goes_through_batches_of_its_own(tmp_path: Path, mock_server: StartServer) -> None:
+    """They lie where it works and are gone at the end; a pair of two records is graded once."""
+    texts = [f"Bees of the valley number {n} were found by shepherds in spring." for n in range(9)]
+    records = [
+        make_record(family="f", task=task, language="en", query=f"bees number {n}",
+                    positives=(texts[n],))
+        for n in range(4) for task in ("Find it.", "Find the passage.")
+    ]  # fmt: skip
+    (tmp_path / "records.jsonl").write_text("".join(to_json(r) + "\n" for r in records))
+    (tmp_path / "corpus.jsonl").write_text(
+        "".join(json.dumps({"_id": str(n), "text": text}) + "\n" for n, text in enumerate(texts))
+    )
+    server = provider(mock_server)
+    llm = ModelConfig.model_validate(json.loads(asking(server)))
+    config = MineConfig(corpus=tmp_path / "corpus.jsonl", teacher="llm", rank_max=5)
+    mine_file(tmp_path / "records.jsonl", tmp_path / "out", config, llm=llm)
+    stats = server.stats()
+    assert (stats["repeated"], stats["deleted"]) == (0, stats["batches"])
+    assert stats["answered"] > 9
+    assert list(Path().iterdir()) == []
+    names = {path.name for path in (tmp_path / "out" / "mine").iterdir()}
+    assert "judge.sqlite" in names
+    assert names.isdisjoint({"journal.sqlite", "batches"})
+
+
 # Killed
 
 
@@ -259,6 +299,30 @@ def test_a_run_killed_while_the_provider_works_loses_and_repeats_nothing(
     other = recipe_in(small_taxonomy, tmp_path / "calm", calm, families="[steps]", llm=llm)
     assert trine("run", "-c", other, "-q").code == 0
     assert whole(tmp_path) == whole(tmp_path / "calm")
+
+
+def test_a_batch_that_the_provider_has_no_more_is_told(
+    small_taxonomy: Small, tmp_path: Path, mock_server: StartServer, trine: Trine
+) -> None:
+    """Deleted, or another account's: exit 2 with how to go on without it, and that works."""
+    held = provider(mock_server, "--hold")
+    path = recipe_in(small_taxonomy, tmp_path, held, families="[steps]", count=6)
+    run = start("run", "-c", path, "-q")
+    while not any('"batch": "' in p.read_text() for p in tmp_path.glob("run/batches/*/*.json")):
+        time.sleep(0.01)
+    run.kill()
+    run.communicate()
+    other = provider(mock_server)
+    path = recipe_in(
+        small_taxonomy, tmp_path, other, families="[steps]", count=6, llm=asking(other)
+    )
+    ended = trine("run", "-c", path, "-q")
+    assert ended.code == 2
+    assert "no such batch" in ended.err
+    assert "of the account that sent it" in ended.err
+    subprocess.run(ended.err.partition("or give it up: ")[2].strip(), shell=True, check=True)
+    assert trine("run", "-c", path, "-q").code == 0
+    assert other.stats()["answered"] == 12
 
 
 @pytest.mark.parametrize("point", ["created", "content"])

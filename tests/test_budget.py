@@ -98,6 +98,42 @@ def test_a_cap_is_nearly_reached_and_not_passed(cap: int, fails: float, kind: st
     assert f"{budget.spent.tokens:,} tokens" in str(stopped[0])
 
 
+class Uncounted:
+    """Answers of a server that sends no usage."""
+
+    concurrency = 8
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def complete(self, _: Prompt) -> Completion:
+        """300 characters."""
+        self.asked += 1
+        await asyncio.sleep(0)
+        return Completion("word " * 60)
+
+    async def aclose(self) -> None:
+        """Nothing to give back."""
+
+
+def test_a_cap_holds_where_no_tokens_are_told() -> None:
+    """They are estimated, in what the journal gets too; without a cap they stay unknown."""
+
+    async def run(llm: Uncounted, budget: Budget) -> list[object]:
+        metered = Metered(llm, budget)
+        asked = (metered.complete(prompt(n)) for n in range(400))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    llm, budget = Uncounted(), Budget(priced, max_tokens=5_000)
+    ended = asyncio.run(run(llm, budget))
+    answers = [end for end in ended if isinstance(end, Completion)]
+    assert 4_500 < budget.spent.tokens <= 5_000
+    assert budget.spent.tokens == sum(a.prompt_tokens + a.completion_tokens for a in answers)
+    assert llm.asked == len(answers) < 400
+    free, budget = Uncounted(), Budget(priced)
+    assert asyncio.run(run(free, budget)) == [Completion("word " * 60)] * 400
+
+
 def test_a_first_request_that_may_cost_too_much_is_not_sent() -> None:
     """What it takes at its worst is more than the cap."""
     llm = Uneven()

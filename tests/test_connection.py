@@ -17,7 +17,7 @@ from generator.llm.connections import Connections, NotConnectedError
 from generator.llm.handoff import Handoff
 
 T = TypeVar("T")
-CUT = b"|cut|"
+CUT, HELD = b"|cut|", b"|until a third connection comes|"
 REQUEST = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -37,13 +37,20 @@ def served(replies: list[list[bytes]], talk: Callable[[Connections, list[int]], 
             for reply in replies[min(number, len(replies) - 1)]:
                 await reader.readexactly(len(REQUEST))
                 counts[number] += 1
+                if number == 2:
+                    third.set()
                 for part in reply.split(CUT):  # in pieces, as a network may bring it
+                    if part == HELD:
+                        await third.wait()
+                        continue
                     writer.write(part)
                     await writer.drain()
-                    await asyncio.sleep(0 if part else 0.2)
+                    await asyncio.sleep(0)
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
+
+    third = asyncio.Event()
 
     async def run() -> T:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
@@ -88,7 +95,8 @@ def test_one_that_the_server_closes_is_not(close: bytes) -> None:
 
     async def apart(there: Connections, counts: list[int]) -> tuple[list[Answer], list[int]]:
         first = await there.exchange(REQUEST, 5.0)
-        await asyncio.sleep(0.05)
+        while any(connection.is_open for _, connection in there._free):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
         return [first, await there.exchange(REQUEST, 5.0)], counts
 
     found, counts = served([[reply]], apart)
@@ -156,14 +164,15 @@ def test_a_request_that_is_given_up_takes_its_connection_along() -> None:
 
     async def given_up(there: Connections, counts: list[int]) -> tuple[bytes, int]:
         with pytest.raises(TimeoutError):
-            await there.exchange(REQUEST, 0.01)
+            await there.exchange(REQUEST, 1.0)
         task = asyncio.create_task(there.exchange(REQUEST, 5.0))
-        await asyncio.sleep(0.05)
+        while counts[1:] != [1]:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         return (await there.exchange(REQUEST, 5.0)).content, len(counts)
 
-    late = b"HTTP/1.1 200 OK\r\n" + CUT * 2 + b"Content-Length: 5\r\n\r\nwrong"
+    late = b"HTTP/1.1 200 OK\r\n" + CUT + HELD + CUT + b"Content-Length: 5\r\n\r\nwrong"
     assert served([[late], [late], [OK]], given_up) == (b"hello", 3)
 
 

@@ -8,13 +8,13 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from generator.config import RunConfig, validated
-from generator.errors import ConfigError, RequestFailed, Unreachable
+from generator.errors import ConfigError, LLMError, RequestFailed, Unreachable
 from generator.llm import failures, health, patience, wire
 from generator.llm.addresses import Address, addresses
 from generator.llm.openai import OpenAILLM
@@ -83,7 +83,7 @@ def raw(*replies: bytes) -> Iterator[str]:
             except OSError:
                 return
             with connection:
-                while b"}" not in connection.recv(65536):
+                while b"}" not in (connection.recv(65536) or b"}"):
                     pass
                 reply = left[0] if len(left) == 1 else left.pop(0)
                 connection.sendall(reply.removesuffix(b"RESET"))
@@ -141,6 +141,41 @@ def test_a_server_that_is_not_there_stops_nothing_before_the_others_had_time(
     assert all(isinstance(answer, Completion) for answer in found)
 
 
+def test_a_server_that_is_not_there_fails_nothing_where_another_is(
+    mock_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even without patience: a request that met nobody goes to the one that is rate limited."""
+    monkeypatch.setattr(patience, "OUTAGE_S", 0.0)
+    monkeypatch.setattr(health, "LONGEST_REST_S", 0.01)
+    limited = mock_server("--latency", "0.002", "--rate-429", "0.5", "--retry-after", "0.01")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        gone = MockServer(taken.getsockname()[1])
+        found = ask(at(gone, limited, max_retries=1), 60)
+    assert [answer for answer in found if not isinstance(answer, Completion)] == []
+
+
+def test_a_long_retry_after_leaves_the_work_to_the_others(
+    mock_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that asks to be left alone for a minute gets nothing; no request waits for it."""
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    def note(seconds: float) -> Awaitable[None]:
+        waits.append(seconds)
+        return sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", note)
+    well = mock_server("--latency", "0.002")
+    with raw(http(b"{}", 429, "Retry-After: 3600")) as url:
+        places = [Address(url, concurrency=8, weight=3.0), Address(well.base_url, concurrency=8)]
+        found = ask(lambda: OpenAILLM(addresses=places), 100)
+    assert all(isinstance(answer, Completion) for answer in found)
+    assert max(waits, default=0) == 0
+    assert well.stats()["by_status"] == {"200": 100}
+
+
 def test_where_all_are_away_the_run_stops(
     mock_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +187,126 @@ def test_where_all_are_away_the_run_stops(
     assert any(isinstance(error, Unreachable) for error in found)
     first = next(error for error in found if isinstance(error, Unreachable))
     assert "answers are kept" in first.hint
+
+
+@contextmanager
+def hanging(answers: int, but: bytes = b"{}") -> Iterator[str]:
+    """A server that takes every request, answers the first ones, and the others never.
+
+    It never answers one that holds the bytes `but` either.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+    left, held = iter(range(answers)), []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            held.append(connection)
+            asked = b""
+            while b"}]" not in asked and (part := connection.recv(65536)):
+                asked += part
+            if but not in asked and next(left, None) is not None:
+                connection.sendall(http(GOOD))
+                connection.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+        for connection in held:
+            connection.close()
+
+
+def test_a_server_that_hangs_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes all and answers nothing any more: that is an outage, and no fault of the draws."""
+    monkeypatch.setattr(patience, "OUTAGE_S", 0.5)
+    monkeypatch.setattr(health, "LONGEST_REST_S", 0.01)
+    with hanging(2) as url:
+        llm = lambda: OpenAILLM(base_url=url, concurrency=8, max_retries=6, timeout_s=0.3)  # noqa: E731
+        found = ask(llm, 10)
+    failed = [answer for answer in found if not isinstance(answer, Completion)]
+    assert len(failed) >= 8
+    assert [error for error in failed if not isinstance(error, Unreachable)] == []
+    assert any("no answer within 0.3 s" in str(error) for error in failed)
+
+
+def test_where_one_server_hangs_the_other_takes_over(mock_server: StartServer) -> None:
+    """What it holds goes there when its time is over."""
+    well = mock_server("--latency", "0.002")
+    with hanging(2) as url:
+        places = [Address(url, concurrency=8, weight=3.0), Address(well.base_url, concurrency=8)]
+        found = ask(lambda: OpenAILLM(addresses=places, timeout_s=1.0), 60)
+    assert [answer for answer in found if not isinstance(answer, Completion)] == []
+
+
+def test_the_last_requests_may_take_too_long() -> None:
+    """A few that are never answered are no outage: it would stop the run for good."""
+    with hanging(1) as url:
+        found = ask(lambda: OpenAILLM(base_url=url, concurrency=8, max_retries=1, timeout_s=0.3), 4)
+    assert sum(isinstance(answer, Completion) for answer in found) <= 1
+    failed = [answer for answer in found if not isinstance(answer, Completion)]
+    assert {getattr(error, "reason", error) for error in failed} == {"timeout"}
+
+
+def test_a_model_that_is_unloaded_may_come_back() -> None:
+    """404 after an answer is an outage (a gateway without its server says so), before one not."""
+    gone = http(b'{"error": {"message": "no such model"}}', 404)
+    with raw(http(GOOD), gone, gone, gone, http(GOOD)) as url:
+        found = ask(lambda: OpenAILLM(base_url=url, concurrency=1, max_retries=1), 2)
+    assert [getattr(answer, "text", answer) for answer in found] == ["hello", "hello"]
+    with raw(gone) as url:
+        (error,) = ask(lambda: OpenAILLM(base_url=url, concurrency=1), 1)
+    assert isinstance(error, LLMError)
+
+
+def test_a_model_that_stays_away_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the server's words, when patience is over; another server takes over before that."""
+    monkeypatch.setattr(patience, "OUTAGE_S", 0.0)
+    gone = http(b'{"error": {"message": "no such model"}}', 404)
+    with raw(http(GOOD), gone) as url:
+        _, error = ask(lambda: OpenAILLM(base_url=url, concurrency=1, max_retries=1), 2)
+        assert isinstance(error, LLMError)
+        assert "no such model" in str(error)
+    with raw(http(GOOD), gone) as url, raw(http(GOOD)) as well:
+
+        async def run() -> list[Completion]:
+            llm = OpenAILLM(addresses=[Address(place, concurrency=4) for place in (url, well)])
+            first = await llm.complete(prompt())  # of the server that then has it no more
+            more = await asyncio.gather(*(llm.complete(prompt(n)) for n in range(1, 20)))
+            await llm.aclose()
+            return [first, *more]
+
+        assert len(asyncio.run(run())) == 20
+
+
+def test_a_request_that_takes_too_long_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is never answered while others are is no outage, and not even patience's."""
+    monkeypatch.setattr(patience, "OUTAGE_S", 3600.0)
+    with hanging(10_000, but=b"write 0") as url:
+
+        async def run() -> tuple[BaseException | Completion, int]:
+            llm = OpenAILLM(base_url=url, concurrency=4, max_retries=1, timeout_s=1.0)
+            slow = asyncio.ensure_future(
+                asyncio.wait_for(asyncio.gather(llm.complete(prompt()), return_exceptions=True), 60)
+            )
+            others = 0
+            while not slow.done():
+                await asyncio.gather(llm.complete(prompt(1 + others)), return_exceptions=True)
+                others += 1
+            await llm.aclose()
+            return slow.result()[0], others
+
+        error, others = asyncio.run(run())
+    assert isinstance(error, RequestFailed)
+    assert error.reason == "timeout"
+    assert others > 0
 
 
 def test_a_429_delays_its_own_request_alone() -> None:

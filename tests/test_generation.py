@@ -20,7 +20,7 @@ from generator.llm.journal import Journal
 from generator.llm.pool import Pool, Traffic
 from generator.llm.scripted import ScriptedLLM, plausible
 from generator.plan import Plan, make_plan
-from generator.records import Completion, Prompt, Record, Rejected, Task
+from generator.records import Completion, Params, Prompt, Record, Rejected, Task
 from generator.writing import Outcome
 
 Answer = Callable[[Prompt], str]
@@ -62,6 +62,38 @@ def unruly(prompt: Prompt) -> str:
     kind = Random(prompt.key).randrange(6)
     good = plausible(prompt)
     return [good, good, good, good[: len(good) // 2], "Sure! No JSON here.", "\ud800"][kind]
+
+
+def test_one_answer_does_for_all_that_ask_the_same() -> None:
+    """At once or one after the other: a judge meets a pair again in another record."""
+    prompts = [Prompt("m", f"f@1/single/en#{n % 3}", "w", 0, (), Params(), "") for n in range(9)]
+
+    async def run(journal: Journal, llm: ScriptedLLM) -> list[Completion]:
+        pool = Pool(llm, journal)
+        return await asyncio.gather(*map(pool.ask, prompts))
+
+    llm = ScriptedLLM(lambda prompt: prompt.draw, concurrency=4, jitter=3)
+    with Journal(Path(":memory:")) as journal:
+        answers = asyncio.run(run(journal, llm))
+    assert [answer.text for answer in answers] == [prompt.draw for prompt in prompts]
+    assert len(llm.asked) == 3
+
+
+def test_who_asks_the_same_as_one_that_fails_asks_again() -> None:
+    """A failure is no answer."""
+    prompts = [
+        Prompt("m", "f@1/single/en#1", "w", 0, (), Params(), '{"type": "object", "properties": {}}')
+    ] * 3
+
+    async def run(journal: Journal) -> tuple[list[Completion | BaseException], int]:
+        pool = Pool(Failing(1.0), journal)
+        found = await asyncio.gather(*map(pool.ask, prompts), return_exceptions=True)
+        return found, pool.traffic.failed
+
+    with Journal(Path(":memory:")) as journal:
+        found, failed = asyncio.run(run(journal))
+    assert [type(error) for error in found] == [RequestFailed] * 3
+    assert failed == 3
 
 
 class Failing(ScriptedLLM):

@@ -208,7 +208,7 @@ def test_an_llm_grades_each_pair_once(world: Path, monkeypatch: pytest.MonkeyPat
         alike = [subject for subject in SUBJECTS if subject in query and subject in passage]
         return json.dumps({"grade": 3 if alike else 1})
 
-    monkeypatch.setattr("generator.llm.backends.open_llm", lambda _: ScriptedLLM(script))
+    monkeypatch.setattr("generator.llm.backends.open_llm", lambda *_: ScriptedLLM(script))
     config = MineConfig(corpus=world / "corpus.jsonl", teacher="llm", rank_max=10)
     llm = ModelConfig(model="judge", backend="scripted")
     found = mine_file(world / "records.jsonl", world / "out", config, llm=llm)

@@ -11,13 +11,16 @@ import time
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import openai
 import pytest
 
 from generator.errors import LLMError, RequestFailed, Unreachable
 from generator.llm import connections, failures, health, patience
+from generator.llm.addresses import Address
 from generator.llm.openai import OpenAILLM
 from generator.records import Completion, Message, Params, Prompt
 from tests.conftest import StartServer
@@ -91,6 +94,8 @@ class Served:
     def __init__(self, replies: list[tuple[int, dict[str, str], bytes]]) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str] = []
+        self.paths: list[str] = []
+        self.headers: list[HTTPMessage] = []
         self.replies = replies
         self.base_url = ""
 
@@ -105,6 +110,8 @@ def served(*replies: tuple[int, dict[str, str], bytes], port: int = 0) -> Iterat
 
         def do_POST(self) -> None:
             state.keys.append(self.headers["authorization"])
+            state.paths.append(self.path)
+            state.headers.append(self.headers)
             state.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
             status, headers, body = state.replies[0]
             if len(state.replies) > 1:
@@ -217,10 +224,45 @@ def test_what_servers_leave_out_is_no_failure(change: dict[str, Any], expected: 
 )
 def test_a_body_that_is_no_completion_fails_its_request_alone(body: bytes) -> None:
     """It is asked again, and then the request fails as bad_response; no body is a bug."""
-    with served((200, {}, body)) as server:
-        results = ask(server.base_url, prompt(), max_retries=2)
-        assert reasons(results) == {"bad_response"}
-        assert len(server.bodies) == 3
+    with served(ok(GOOD), (200, {}, body)) as server:
+        results = ask_in_turn(server.base_url, prompt(), prompt(1), max_retries=2)
+        assert [reasons([result]) for result in results] == [{""}, {"bad_response"}]
+        assert len(server.bodies) == 1 + 3
+
+
+def test_a_reply_that_is_no_json_is_shown() -> None:
+    """A page of a wrong address or of a gateway, a stream: what came, not where parsing ended."""
+    with served((200, {}, b"<html>Welcome</html>")) as server:
+        (error,) = ask(server.base_url, prompt(), max_retries=0)
+    assert isinstance(error, RequestFailed)
+    assert error.detail == "not JSON: <html>Welcome</html>"
+
+
+@pytest.mark.parametrize(
+    ("content", "text", "thought"),
+    [
+        ([{"type": "text", "text": "hel"}, {"type": "text", "text": "lo"}], "hello", 0),
+        (
+            [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "a" * 15}]},
+                {"type": "text", "text": "hello"},
+            ],
+            "hello",
+            9,
+        ),
+        ([{"type": "thinking", "thinking": "all of it"}], "", 12),
+        ([{"type": "thinking", "thinking": ["?", {"text": 5}]}, {"text": "a"}], "a", 0),
+        ([], "", 0),
+    ],
+)
+def test_a_text_may_come_in_parts(content: list[object], text: str, thought: int) -> None:
+    """As Mistral's reasoning models answer: the text is taken, the thinking counted."""
+    usage = {"prompt_tokens": 5, "completion_tokens": 12}
+    reply = {"choices": [{"message": {"content": content}}], "usage": usage}
+    with served(ok(reply)) as server:
+        (answer,) = ask(server.base_url, prompt(), max_retries=0)
+    assert isinstance(answer, Completion)
+    assert (answer.text, answer.reasoning_tokens) == (text, thought)
 
 
 def test_a_body_that_breaks_off_is_a_lost_connection() -> None:
@@ -401,10 +443,10 @@ def test_a_server_that_takes_no_connection_fails_soon(monkeypatch: pytest.Monkey
 def test_a_503_is_waited_out(mock_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once a server has answered, its outage costs no answer, however often it says 503."""
     monkeypatch.setattr(patience, "OUTAGE_S", 60.0)
-    server = mock_server("--latency", "0.02", "--outage", "0.05", "0.5")
+    server = mock_server("--latency", "0", "--outage-requests", "3", "8")
     results = ask_in_turn(server.base_url, *map(prompt, range(8)), max_retries=2)
     assert reasons(results) == {""}
-    assert server.stats()["by_status"]["503"] > 3
+    assert server.stats()["by_status"] == {"200": 8, "503": 8}
 
 
 def test_a_server_may_go_away_and_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -462,3 +504,101 @@ def test_a_server_that_never_answers_is_unreachable(mock_server: StartServer) ->
     (error,) = ask(server.base_url, prompt(), timeout_s=0.1)
     assert isinstance(error, Unreachable)
     assert server.stats()["requests"] == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("/v1", "/v1/chat/completions"),
+        ("/v1/", "/v1/chat/completions"),
+        ("/v1?api-version=2024-06-01", "/v1/chat/completions?api-version=2024-06-01"),
+        ("/v1/?a=1&b=x%20y", "/v1/chat/completions?a=1&b=x+y"),
+    ],
+)
+def test_what_stands_in_the_address_is_sent(given: str, path: str) -> None:
+    """A query goes behind the path of each request, as Azure needs it; errors do not show it."""
+    with served(refused(404, "no such model"), ok(GOOD)) as server:
+        base_url = server.base_url.removesuffix("/v1") + given
+        error, answer = ask_in_turn(base_url, prompt(), prompt(1))
+    assert isinstance(answer, Completion)
+    assert server.paths == [path, path]
+    assert str(error) == f"{server.base_url}: no such model"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_followed_and_another_server_is_told_no_key(status: int) -> None:
+    """The same request goes on; within one server with its key and headers, elsewhere without."""
+    places = ("/elsewhere/chat/completions", "{}/chat/completions")
+    for place, shown in zip(places, ([True, True], [True, False]), strict=True):
+        with served(ok(GOOD)) as other:
+            moved = (status, {"Location": place.format(other.base_url)}, b"")
+            # The first one comes over the back end's own connection, then it goes round.
+            with served(moved, moved, ok(GOOD)) as first:
+                secret = Address(first.base_url, "sk-x", {"X-Team-Key": "k"}, concurrency=1)
+                (answer,) = ask(first.base_url, prompt(), addresses=[secret])
+        assert isinstance(answer, Completion)
+        seen = [*first.headers[1:], *other.headers]
+        assert [head["authorization"] == "Bearer sk-x" for head in seen] == shown
+        assert [head["x-team-key"] == "k" for head in seen] == shown
+        assert [head["content-type"] for head in seen] == ["application/json"] * 2
+        assert len({json.dumps(body) for body in (*first.bodies, *other.bodies)}) == 1
+
+
+def test_redirects_come_to_an_end() -> None:
+    """A server that sends round in circles is told as one that cannot be reached."""
+    with served((307, {"Location": "/v1/chat/completions"}, b"")) as server:
+        (error,) = ask(server.base_url, prompt(), max_retries=0)
+        assert len(server.bodies) == 1 + 10
+    assert isinstance(error, Unreachable)
+    assert "more than 10 redirects" in str(error)
+
+
+def test_a_403_says_what_the_server_says() -> None:
+    """A country, a model or a firewall: the key need not be what is wrong."""
+    with served(refused(403, "Country, region, or territory not supported")) as server:
+        (error,) = ask(server.base_url, prompt())
+    assert isinstance(error, LLMError)
+    assert "(403): Country, region, or territory not supported" in str(error)
+
+
+def test_a_prompt_that_is_moderated_fails_alone() -> None:
+    """OpenRouter's 403 with reasons is about one prompt; the run goes on."""
+    told = {"reasons": ["violence"], "flagged_input": "…", "provider_name": "OpenAI"}
+    flagged = {"error": {"code": 403, "message": "Your input was flagged", "metadata": told}}
+    with served((403, {}, json.dumps(flagged).encode()), ok(GOOD)) as server:
+        results = ask_in_turn(server.base_url, prompt(), prompt(1))
+    assert [reasons([result]) for result in results] == [{"http_403"}, {""}]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422, 500])
+@pytest.mark.parametrize("page", ["<pre>Authorization: Bearer {0}\nX-Team-Key: {1}</pre>", "{0}"])
+def test_no_error_repeats_a_key(status: int, page: str) -> None:
+    """A debug page shows the request's headers: none of it reaches an error, nor its cause."""
+    secrets = ("sk-right-secret", "team-secret")
+    with served((status, {}, page.format(*secrets).encode())) as server:
+        place = Address(server.base_url, secrets[0], {"X-Team-Key": secrets[1]})
+        (error,) = ask(server.base_url, prompt(), addresses=[place], max_retries=0)
+    assert isinstance(error, LLMError | RequestFailed)
+    cause = error.__cause__
+    assert isinstance(cause, openai.APIStatusError)
+    shown = f"{error} {error!r} {cause} {cause.body!r} {cause.response.text}"
+    assert "***" in shown
+    assert not [secret for secret in secrets if secret in shown]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"type": "insufficient_quota", "code": None},
+        {"type": "exceeded_current_quota_error"},
+        {"code": "billing_not_active"},
+    ],
+)
+def test_an_empty_purse_has_many_names(error: dict[str, object]) -> None:
+    """It is not waited for a quarter of an hour for each request."""
+    body = json.dumps({"error": {"message": "check your plan", **error}}).encode()
+    with served((429, {}, body)) as server:
+        (found,) = ask(server.base_url, prompt())
+        assert isinstance(found, LLMError)
+        assert "top up" in found.hint
+        assert len(server.bodies) == 1

@@ -15,26 +15,29 @@ from generator.modelconfig import LLMConfig, ModelConfig
 
 
 def open_models(config: LLMConfig, folder: Path) -> LLM:
-    """All models of a run as one. What a back end must find again lies in the run's `folder`.
+    """All models of a run as one; its journal lies in the run's `folder`.
 
     Raises LLMError, or MissingExtra where packages are missing.
     """
     places = {writer.model: writer for writer in config.everyone}
-    found = {name: open_llm(writer, folder) for name, writer in places.items()}
+    found = {name: open_llm(writer, folder / "journal.sqlite") for name, writer in places.items()}
     return Writers(found) if len(found) > 1 else next(iter(found.values()))
 
 
-def open_llm(config: ModelConfig, folder: Path = Path()) -> LLM:
-    """One model. Raises LLMError, or MissingExtra where its packages are missing."""
+def open_llm(config: ModelConfig, journal: Path) -> LLM:
+    """One model, whose answers go to a journal; what it must find again lies beside that.
+
+    Raises LLMError, or MissingExtra where its packages are missing.
+    """
     if config.backend == "batch":
-        return _batch(config, folder)
+        return _batch(config, journal)
     return _BACKENDS[config.backend](config)
 
 
-def _batch(config: ModelConfig, folder: Path) -> LLM:
+def _batch(config: ModelConfig, journal: Path) -> LLM:
     from generator.llm.batch import open_batches  # noqa: PLC0415 - as `_openai`
 
-    return open_batches(config, api_key(name=config.api_key_env), folder)
+    return open_batches(config, api_key(name=config.api_key_env), journal)
 
 
 def _openai(config: ModelConfig) -> LLM:

@@ -11,6 +11,7 @@ batch goes into the next one.
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,8 @@ class BatchLLM:
             parcel.requests.unlink()
             await self._give_out(parcel)
         except Exception as exc:  # noqa: BLE001 - all that wait raise it
-            self._fail(exc)
+            is_gone = isinstance(exc.__cause__, openai.NotFoundError)
+            self._fail(_gone(parcel, exc) if is_gone and parcel.batch_id else exc)
 
     async def _ended(self, parcel: Parcel) -> Any:
         """The batch at its end; one that the provider had no room for is sent again later."""
@@ -239,12 +241,21 @@ class BatchLLM:
         await self._provider.aclose()
 
 
-def open_batches(config: ModelConfig, key: str | None, folder: Path) -> BatchLLM:
-    """The batch back end of one model; its batches lie in the run's `folder`. Raises LLMError."""
+def _gone(parcel: Parcel, exc: Exception) -> LLMError:
+    """It is not sent again unasked: with another account's key it would be paid for twice."""
+    files = shlex.quote(str(parcel.folder / parcel.name))
+    return LLMError(
+        f"{exc} (batch {parcel.batch_id})",
+        hint=f"use the key of the account that sent it, or give it up: rm {files}.*",
+    )
+
+
+def open_batches(config: ModelConfig, key: str | None, journal: Path) -> BatchLLM:
+    """The batch back end of one model; its batches lie beside its journal. Raises LLMError."""
 
     def answered(keys: Iterable[str]) -> set[str]:
-        with Journal(folder / "journal.sqlite") as journal:
-            return {key for key in keys if journal.get(key) is not None}
+        with Journal(journal) as known:
+            return {key for key in keys if known.get(key) is not None}
 
     return BatchLLM(
         Provider(
@@ -253,7 +264,7 @@ def open_batches(config: ModelConfig, key: str | None, folder: Path) -> BatchLLM
             timeout_s=config.timeout_s,
             max_retries=config.max_retries,
         ),
-        Shelf(folder / "batches" / content_id(config.model)[:12]),
+        Shelf(journal.parent / "batches" / content_id(config.model)[:12]),
         answered,
         limits=config.batch,
         concurrency=config.concurrency or CONCURRENCY,

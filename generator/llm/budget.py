@@ -16,6 +16,7 @@ from math import sqrt
 
 from generator.errors import BudgetReached
 from generator.llm.base import LLM, Flow
+from generator.llm.expected import counted
 from generator.llm.prospects import NOTHING, Amount, PriceOf, Prospect, Prospects
 from generator.records import Completion, Prompt
 
@@ -43,6 +44,7 @@ class Budget:
         batched: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._caps = (max_cost_usd, max_tokens)
+        self.is_capped = self._caps != (None, None)
         self.spent = spent
         self._prospects = Prospects(price_of, batched)
         self._in_flight = 0
@@ -53,7 +55,7 @@ class Budget:
 
     async def admit(self, prompt: Prompt) -> Prospect:
         """Wait for room; returns what to give to `settle`. Raises BudgetReached."""
-        if self._caps == (None, None):
+        if not self.is_capped:
             return _NONE
         if self._is_over:
             raise self._reached()
@@ -74,7 +76,7 @@ class Budget:
     def count(self, prompt: Prompt, answer: Completion) -> None:
         """Count an answer."""
         self.spent += self._prospects.cost(prompt, answer)
-        if self._caps != (None, None):
+        if self.is_capped:
             self._prospects.learn(prompt, answer)
             self._begun[prompt.draw] = None
             if len(self._begun) > _DRAWS_HELD:
@@ -82,7 +84,7 @@ class Budget:
 
     def settle(self, reserved: Prospect) -> None:
         """Take a request out of what is in flight."""
-        if self._caps == (None, None):
+        if not self.is_capped:
             return
         self._in_flight -= 1
         mean, variance = self._reserved
@@ -154,6 +156,8 @@ class Metered:
         reserved = await self._budget.admit(prompt)
         try:
             answer = await self._llm.complete(prompt)
+            if self._budget.is_capped:  # else what is not known stays unknown
+                answer = counted(prompt, answer)
             self._budget.count(prompt, answer)
         finally:
             self._budget.settle(reserved)

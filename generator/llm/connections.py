@@ -39,12 +39,15 @@ class Connections:
 
     async def exchange(self, request: bytes, timeout_s: float) -> Answer:
         """Send the bytes of a request. Raises TimeoutError or OSError."""
-        connection = self._used_before()
+        connection, left_s = self._used_before(), timeout_s
         if connection is None:
             start = time.monotonic()
             connection = await self._connect(min(timeout_s, CONNECT_TIMEOUT_S))
-            timeout_s = max(0.0, timeout_s - (time.monotonic() - start))
-        answer = await connection.exchange(request, timeout_s)
+            left_s = max(0.0, timeout_s - (time.monotonic() - start))
+        try:
+            answer = await connection.exchange(request, left_s)
+        except TimeoutError:
+            raise TimeoutError(f"no answer within {timeout_s:g} s") from None
         if connection.is_open:
             self._free.append((time.monotonic(), connection))
         return answer

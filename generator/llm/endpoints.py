@@ -25,7 +25,10 @@ class Endpoint:
     health: Health = field(default_factory=Health)
     pace: Pace = field(default_factory=Pace)
     reached: bool | None = None  # None: nothing has come back yet
+    has_answered: bool = False  # the prompt, and not only with an error
+    heard_at: float = 0.0  # when something came back last
     turn: float = 0.0  # requests sent, over the weight
+    left_alone_until: float = 0.0  # as it has asked, where others can do its work
 
 
 @dataclass(eq=False, slots=True)
@@ -54,7 +57,8 @@ def choose(
         if resting is None or endpoint.window.in_flight >= endpoint.window.size:
             continue
         pace = endpoint.pace.wait_s(endpoint.window.in_flight, now)
-        wait = max(resting, pace, endpoint.meters.wait_s(tokens, now))
+        alone = endpoint.left_alone_until - now
+        wait = max(resting, pace, alone, endpoint.meters.wait_s(tokens, now))
         if wait > 0:
             waits.append(wait)
         else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from generator.records import Prompt
+from dataclasses import replace
+
+from generator.records import Completion, Prompt
 
 _CHARS_PER_TOKEN = 3.0  # cautious for English; one for what is not ASCII
 _WEIGHT = 0.05  # of the newest answer in the mean
@@ -31,9 +33,17 @@ class Expected:
 
 def prompt_tokens(prompt: Prompt) -> int:
     """About how many tokens a prompt has."""
-    total = 0.0
-    for message in prompt.messages:
-        text = message.content
-        wide = 0 if text.isascii() else len(text.encode("utf-8", "replace")) - len(text)
-        total += 4 + len(text) / _CHARS_PER_TOKEN + wide / 3
-    return round(total)
+    return round(sum(4 + _tokens(message.content) for message in prompt.messages))
+
+
+def counted(prompt: Prompt, answer: Completion) -> Completion:
+    """The answer with its tokens: about so many, where the server has sent no count at all."""
+    if answer.prompt_tokens or answer.completion_tokens:
+        return answer
+    written = round(_tokens(answer.text))
+    return replace(answer, prompt_tokens=prompt_tokens(prompt), completion_tokens=written)
+
+
+def _tokens(text: str) -> float:
+    wide = 0 if text.isascii() else len(text.encode("utf-8", "replace")) - len(text)
+    return len(text) / _CHARS_PER_TOKEN + wide / 3

@@ -16,21 +16,47 @@ _AWAY_STATUS = frozenset({502, 503, 504})
 _BUSY_STATUS = frozenset({429, 503})
 
 
+# Codes and types of a 429: OpenAI's, Moonshot's, one-api's.
+_NO_MONEY = frozenset(
+    {"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"}
+    | {"exceeded_current_quota_error", "insufficient_user_quota"}
+)
+
+
+class NotAnsweringError(TimeoutError):
+    """A request timed out, and nothing else has come from its server either since it was sent."""
+
+
+class UnloadedError(LookupError):
+    """A server that has answered before says 404: a model unloaded, a gateway without a server."""
+
+
 def is_transient(exc: BaseException) -> bool:
     """Whether the same request may be answered another time."""
     if is_out_of_money(exc):
         return False
     if isinstance(exc, openai.APIStatusError):
-        return exc.status_code in _RETRIED_STATUS or exc.status_code >= 500
+        known = exc.status_code in _RETRIED_STATUS or exc.status_code >= 500
+        return known or is_unloaded(exc)
     # ValueError: bytes that are no JSON or no chat completion.
     return isinstance(exc, (openai.APIConnectionError, ValueError))
 
 
 def is_away(exc: BaseException) -> bool:
-    """Whether the server is not there at the moment: no connection, or a gateway's word for it."""
+    """Whether the server is not there: no connection, a gateway's word for it, or it hangs."""
     if isinstance(exc, openai.APIStatusError):
-        return exc.status_code in _AWAY_STATUS
-    return is_unconnected(exc)
+        return exc.status_code in _AWAY_STATUS or is_unloaded(exc)
+    return is_unconnected(exc) or is_hanging(exc)
+
+
+def is_hanging(exc: BaseException) -> bool:
+    """Whether the server takes requests and answers none; found out after a request's time."""
+    return any(isinstance(cause, NotAnsweringError) for cause in _chain(exc))
+
+
+def is_unloaded(exc: BaseException) -> bool:
+    """Whether a model that was there is not any more; it may come back."""
+    return isinstance(exc.__cause__, UnloadedError)
 
 
 def is_busy(exc: BaseException) -> bool:
@@ -46,8 +72,14 @@ def is_unconnected(exc: BaseException) -> bool:
 def is_out_of_money(exc: BaseException) -> bool:
     """Whether waiting does not help: OpenAI says so with a 429, DeepSeek and others with 402."""
     if isinstance(exc, openai.RateLimitError):
-        return exc.code == "insufficient_quota"
+        return not _NO_MONEY.isdisjoint((str(exc.code), str(exc.type)))
     return isinstance(exc, openai.APIStatusError) and exc.status_code == 402
+
+
+def is_moderated(exc: openai.APIStatusError) -> bool:
+    """Whether the prompt was refused, not the key: OpenRouter's 403 gives reasons then."""
+    told = exc.body.get("metadata") if isinstance(exc.body, dict) else None
+    return isinstance(told, dict) and not {"reasons", "flagged_input"}.isdisjoint(told)
 
 
 def retry_after_s(exc: BaseException) -> float | None:
@@ -83,9 +115,10 @@ def meaning(exc: Exception, place: str, *, reached: bool) -> LLMError | RequestF
 
 
 def _meaning_of_status(exc: openai.APIStatusError, place: str) -> LLMError | RequestFailed:
-    if exc.status_code in {401, 403}:
+    if exc.status_code in {401, 403} and not is_moderated(exc):
+        said = f": {_said(exc)}" if exc.status_code == 403 else ""  # a 401 may show half of the key
         return LLMError(
-            f"{place} refused the key ({exc.status_code})",
+            f"{place} refused the key ({exc.status_code}){said}",
             hint="export OPENAI_API_KEY=…   (TRINE_API_KEY goes before it)",
         )
     if exc.status_code == 404:

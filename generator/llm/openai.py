@@ -23,17 +23,28 @@ from generator.llm.base import Flow
 from generator.llm.bodies import Dialect
 from generator.llm.endpoints import Endpoint, Ticket
 from generator.llm.expected import Expected
-from generator.llm.failures import FAILURES, is_away, is_busy, is_transient, meaning
+from generator.llm.failures import (
+    FAILURES,
+    is_away,
+    is_transient,
+    is_unconnected,
+    meaning,
+    retry_after_s,
+)
 from generator.llm.gate import Gate
 from generator.llm.meters import Meters
+from generator.llm.outcomes import learn_from_answer, learn_from_failure
 from generator.llm.patience import Patience
 from generator.llm.replies import read_reply
 from generator.llm.watching import watch
 from generator.llm.window import Window
-from generator.llm.wire import Reply, Wire
+from generator.llm.wire import Wire
 from generator.records import Completion, Prompt
 
 _OPENAI = "https://api.openai.com/"
+# A server that asks for so long a wait is left alone by all requests, where there is another one;
+# after a shorter one the refused request alone waits, as refusals at random do not mean much.
+_LONG_WAIT_S = 2.0
 
 
 class OpenAILLM:
@@ -103,11 +114,11 @@ class OpenAILLM:
             now = time.monotonic()
             answer = read_reply(reply.content, now - ticket.sent_at)
         except FAILURES as exc:
-            _learn_from_failure(ticket, exc, time.monotonic())
+            learn_from_failure(ticket, exc, time.monotonic())
             raise
         else:
             self._expected.learn(prompt, answer.completion_tokens)
-            _learn_from_answer(ticket, reply, answer, now)
+            learn_from_answer(ticket, reply, answer, now)
             return answer
         finally:
             self._gate.leave(ticket)
@@ -118,11 +129,18 @@ class OpenAILLM:
         """Return when the request may be tried again. Raises what the failure means otherwise."""
         if isinstance(exc, openai.APIStatusError) and endpoint.dialect.learn(exc, body):
             return
-        wait_s = patience.wait_s(exc, time.monotonic(), reached=self._may_be_reached)
+        now = time.monotonic()
+        others = [o for o in self._endpoints if o is not endpoint and o.health.is_well]
+        if others and is_unconnected(exc):
+            return  # it has not been asked of anybody
+        wait_s = patience.wait_s(exc, now, reached=self._may_be_reached)
         if wait_s is None or not is_transient(exc):
             raise self._meaning(exc, endpoint) from exc
-        others = (other for other in self._endpoints if other is not endpoint)
-        if not (is_away(exc) and any(other.health.is_well for other in others)):
+        if not any(other.left_alone_until <= now for other in others):
+            await asyncio.sleep(wait_s)
+        elif (retry_after_s(exc) or 0.0) >= _LONG_WAIT_S:
+            endpoint.left_alone_until = max(endpoint.left_alone_until, now + wait_s)
+        elif not is_away(exc):
             await asyncio.sleep(wait_s)
 
     @property
@@ -135,7 +153,7 @@ class OpenAILLM:
         all_away = not any(other.health.is_well for other in self._endpoints)
         if isinstance(found, RequestFailed) and is_away(exc) and all_away:
             return Unreachable(
-                f"{endpoint.wire.place} is away: {exc}",
+                f"{endpoint.wire.place} is away: {found.detail}",
                 hint="run the same command again when the server is back: answers are kept",
             )
         return found
@@ -154,32 +172,6 @@ class OpenAILLM:
         await asyncio.gather(*(self._watching or ()), return_exceptions=True)
         for endpoint in self._endpoints:
             await endpoint.wire.aclose()
-
-
-def _learn_from_answer(ticket: Ticket, reply: Reply, answer: Completion, now: float) -> None:
-    endpoint = ticket.endpoint
-    endpoint.reached = True
-    endpoint.health.answered()
-    endpoint.window.answered(ticket.sent_at, now, ticket.level, answer.completion_tokens)
-    spent = answer.prompt_tokens + answer.completion_tokens
-    if spent:
-        endpoint.meters.tokens.correct(ticket.tokens, spent)
-    endpoint.meters.learn(reply.headers, now)
-
-
-def _learn_from_failure(ticket: Ticket, exc: Exception, now: float) -> None:
-    endpoint = ticket.endpoint
-    if isinstance(exc, openai.APIStatusError):
-        endpoint.reached = True
-        endpoint.meters.learn(exc.response.headers, now)
-    elif endpoint.reached is None:
-        endpoint.reached = False
-    if is_busy(exc):
-        endpoint.window.refused(ticket.sent_at, now)
-    if is_away(exc):
-        endpoint.health.failed(now, tried=ticket.tries)
-    elif isinstance(exc, openai.APIStatusError | ValueError):
-        endpoint.health.answered()
 
 
 def _endpoint(address: Address, *, timeout_s: float, structured: bool) -> Endpoint:

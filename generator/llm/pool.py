@@ -40,6 +40,7 @@ class Pool:
         self._llm = llm
         self._journal = journal
         self._slots = asyncio.Semaphore(llm.concurrency)
+        self._asking: dict[str, asyncio.Event] = {}
         self._stopped = False
         self._idle = asyncio.Event()
         self.in_flight = 0
@@ -48,10 +49,22 @@ class Pool:
 
     async def ask(self, prompt: Prompt) -> Completion:
         """The answer to a prompt. Raises LLMError or RequestFailed."""
-        known = self._journal.get(prompt.key)
+        while (known := self._journal.get(prompt.key)) is None:
+            same = self._asking.get(prompt.key)
+            if same is None:
+                break
+            await same.wait()  # another draw or pair asks the same: one answer does for both
         if known is not None:
             self.traffic.from_journal += 1
             return known
+        ended = self._asking[prompt.key] = asyncio.Event()
+        try:
+            return await self._in_turn(prompt)
+        finally:
+            del self._asking[prompt.key]
+            ended.set()
+
+    async def _in_turn(self, prompt: Prompt) -> Completion:
         async with self._slots:
             if self._stopped:
                 await asyncio.Future()  # until it is cancelled

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import httpx2
 import openai
@@ -39,11 +40,16 @@ class Provider:
     ) -> None:
         if api_key is None and base_url is None:
             raise LLMError("no API key", hint="export OPENAI_API_KEY=… (or --set llm.base_url=…)")
-        self._place = base_url or "https://api.openai.com/v1"
+        address, _, query = (base_url or "").partition("?")  # the package would put it into paths
+        self._place = address or "https://api.openai.com/v1"
         self._max_retries = max_retries
         self._reached = False
         self._client = AsyncOpenAI(
-            api_key=api_key or "none", base_url=base_url, max_retries=0, timeout=timeout_s
+            api_key=api_key or "none",
+            base_url=address or None,
+            default_query=dict(parse_qsl(query)),
+            max_retries=0,
+            timeout=timeout_s,
         )
 
     def __repr__(self) -> str:

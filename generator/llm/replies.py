@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from generator.llm.reasoning import without_thinking
@@ -11,7 +12,12 @@ from generator.records import Completion
 
 def read_reply(content: bytes, latency_s: float = 0.0) -> Completion:
     """The first choice. Raises ValueError on bytes that are no chat completion."""
-    return completion(json.loads(content), latency_s)
+    try:
+        found = json.loads(content)
+    except ValueError as exc:  # a page, a stream, a reply that was cut off
+        message = f"not JSON: {content[:200].decode('utf-8', 'replace')}"
+        raise ValueError(message) from exc
+    return completion(found, latency_s)
 
 
 def completion(reply: Any, latency_s: float = 0.0) -> Completion:
@@ -21,7 +27,7 @@ def completion(reply: Any, latency_s: float = 0.0) -> Completion:
     """
     try:
         choice = reply["choices"][0]
-        said = choice["message"].get("content") or ""
+        said = _whole(choice["message"].get("content") or "")
         finish_reason = choice.get("finish_reason") or "stop"
     except (AttributeError, LookupError, TypeError) as exc:
         message = f"not a chat completion: {str(reply)[:200]}"
@@ -44,10 +50,29 @@ def completion(reply: Any, latency_s: float = 0.0) -> Completion:
     )
 
 
+def _whole(content: Any) -> Any:
+    """The text of a content that comes in parts, as reasoning models' does at some servers."""
+    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+        return "".join(_texts(content, thought=False))
+    return content
+
+
+def _texts(parts: Any, *, thought: bool) -> Iterator[str]:
+    """The texts of those parts that are (or are not) thinking, which may have parts of its own."""
+    for part in parts if isinstance(parts, list) else ():
+        if not isinstance(part, dict):
+            continue
+        if (part.get("type", "text") not in {"text", "output_text"}) is thought:
+            inner = part.get("thinking") or part.get("text")
+            yield inner if isinstance(inner, str) else "".join(_texts(inner, thought=False))
+
+
 def _thought_share(choice: Any, said: str, thought: float) -> float:
     """The share of characters that were thinking, where the server counts no such tokens."""
     message = choice["message"]
     beside = message.get("reasoning_content") or message.get("reasoning")
+    if isinstance(message.get("content"), list):
+        beside = "".join(_texts(message["content"], thought=True))
     if isinstance(beside, str) and beside:
         return len(beside) / (len(beside) + len(said))
     return thought

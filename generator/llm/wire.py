@@ -10,6 +10,7 @@ Knows no prompt and no retry.
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +28,8 @@ from generator.llm.connections import Connections, NotConnectedError
 if TYPE_CHECKING:
     from generator.llm.session import Session
 
+_SECRET = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
+_SHORTEST_KEY = 6  # "none" and the like are words
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ERRORS: dict[int, type[openai.APIStatusError]] = {
     400: openai.BadRequestError,
@@ -53,10 +56,11 @@ class Wire:
     """
 
     def __init__(self, client: AsyncOpenAI, *, timeout_s: float) -> None:
-        base = yarl.URL(str(client.base_url))
-        self._url = _chat_url(base, client.default_query)
+        base, query = _parted(str(client.base_url))
+        self._url = _chat_url(base, {**query, **client.default_query})
         self._headers = _headers(client, loopback=base.host in {"127.0.0.1", "::1", "localhost"})
         self._head = _head(self._url, self._headers)
+        self._secrets = _secrets(client, self._headers)
         self._proxy = _proxy(base)
         self._is_direct = self._proxy is None and base.user is None
         self._timeout_s = timeout_s
@@ -119,15 +123,21 @@ class Wire:
     def _error(self, answer: Answer) -> Exception:
         """The package's error for a status; its text is the server's message."""
         status, headers, content = answer
-        text = content.decode("utf-8", "replace").strip()
+        text = self._without_keys(content.decode("utf-8", "replace").strip())
         message, body = text[:2000] or f"Error code: {status}", _json(text)
         data = body.get("error", body) if isinstance(body, dict) else None
         if isinstance(data, dict) and isinstance(data.get("message"), str):
             message = data["message"]
         kept = [(k, v) for k, v in headers.items() if k.lower() != "content-encoding"]
-        response = httpx2.Response(status, headers=kept, content=content, request=self._request)
+        response = httpx2.Response(status, headers=kept, content=text, request=self._request)
         kind = _ERRORS.get(status, openai.InternalServerError if status >= 500 else None)
         return (kind or openai.APIStatusError)(message, response=response, body=data)
+
+    def _without_keys(self, text: str) -> str:
+        """A server may repeat what it was sent; an error goes to the journal and into files."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
 def _json(text: str) -> Any:
@@ -135,6 +145,15 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return None
+
+
+def _parted(base_url: str) -> tuple[yarl.URL, Mapping[str, str]]:
+    """An address, and the query that stands in it (as Azure's `api-version` does).
+
+    The `openai` package ends addresses with a slash, and puts it behind a query.
+    """
+    url = yarl.URL(base_url)
+    return url.with_query(None), yarl.URL.build(query_string=url.query_string.rstrip("/")).query
 
 
 def _chat_url(base: yarl.URL, query: Mapping[str, object]) -> yarl.URL:
@@ -160,6 +179,13 @@ def _headers(client: AsyncOpenAI, *, loopback: bool) -> dict[str, str]:
     found: dict[str, Any] = {**client.auth_headers, **client.default_headers}
     found.setdefault("Accept-Encoding", "identity" if loopback else "gzip, deflate")
     return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+def _secrets(client: AsyncOpenAI, headers: Mapping[str, str]) -> list[str]:
+    """The key, and what stands in headers that may hold one, the longest first."""
+    kept = {value for name, value in headers.items() if _SECRET.search(name)}
+    found = {client.api_key, *kept, *(value.rpartition(" ")[2] for value in kept)}
+    return sorted((text for text in found if len(text) >= _SHORTEST_KEY), key=len, reverse=True)
 
 
 def _proxy(url: yarl.URL) -> str | None:
