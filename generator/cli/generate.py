@@ -27,5 +27,5 @@ def command(*, quiet: bool, **flags: object) -> int:
     kept, rejected = counts.passed.total(), counts.rejected.total()
     click.echo(f"{kept:,} records, {rejected:,} rejected in {config.output}", err=True)
     if counts.stopped:
-        tell_stopped(counts.stopped, config.budget.caps)
+        tell_stopped(counts.stopped, config, config.output)
     return GATE_FAILED if counts.stopped else DONE

@@ -41,7 +41,7 @@ def command(*, quiet: bool, as_json: bool, **flags: object) -> int:
     if as_json:
         click.echo(Path(summary.folder / "stats.json").read_text(encoding="utf-8"))
     if summary.stopped:
-        tell_stopped(summary.stopped, config.budget.caps)
+        tell_stopped(summary.stopped, config, summary.folder)
     elif summary.short:
         click.echo(
             f"kept {summary.kept:,} of {config.keep:,} asked for: raise count (-n)", err=True
