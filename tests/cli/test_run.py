@@ -132,6 +132,25 @@ def test_an_unknown_key_of_the_taxonomy_is_named(trine: Trine, small_recipe: Pat
     assert "languages > en > nmae" in ended.err
 
 
+def test_another_model_or_seed_tells_what_becomes_of_the_records(
+    trine: Trine, small_recipe: Path
+) -> None:
+    """They leave records.jsonl, which nobody who changes a flag may expect; and come back."""
+    assert trine("run", "-c", small_recipe, "-m", "one").code == 0
+    path = small_recipe.parent / "run" / "records.jsonl"
+    before = path.read_bytes()
+    number = len(before.splitlines())
+    assert "stay in the journal" not in trine("run", "-c", small_recipe, "-m", "one").err
+    other = trine("run", "-c", small_recipe, "-m", "two").err
+    assert f"note: {number} records by one: out of records.jsonl" in other
+    assert "-m one brings the records back" in other
+    assert trine("run", "-c", small_recipe, "-m", "one").code == 0
+    assert path.read_bytes() == before
+    reseeded = trine("run", "-c", small_recipe, "-m", "one", "--seed", "7").err
+    assert f"note: {number} records by one, seed 42: out of records.jsonl" in reseeded
+    assert "--seed 42 brings" in reseeded
+
+
 def test_no_recipe_of_that_name(trine: Trine) -> None:
     """The packaged ones are listed."""
     ended = trine("run", "-c", "e5-mitsral")
