@@ -80,7 +80,7 @@ def load_iterative(recipe: str, overrides: tuple[str, ...], **train: Any) -> Ite
     except ValidationError as exc:
         raise ConfigError(
             f"{recipe}: wrong configuration", hint="docs/mining.md",
-            problems=tuple(validation_problems(exc)),
+            problems=tuple(validation_problems(exc, IterativeConfig)),
         ) from exc  # fmt: skip
     _training(config, Path(), None)
     return config

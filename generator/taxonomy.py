@@ -189,5 +189,6 @@ def family_of(taxonomy: Taxonomy, name: str) -> Family:
     """The family of that name. Raises InputError with the names there are."""
     if name not in taxonomy.families:
         known = ", ".join(taxonomy.families)
-        raise InputError(f"unknown family {name!r}", hint=f"one of: {known}")
+        meant = nearest(name, taxonomy.families)
+        raise InputError(f"unknown family {name!r}{meant}", hint=f"one of: {known}")
     return taxonomy.families[name]
