@@ -6,7 +6,7 @@ import click
 
 from generator import pipeline
 from generator.cli.errors import DONE, GATE_FAILED, tell_stopped
-from generator.cli.options import config_from, options
+from generator.cli.options import options, run_config
 from generator.cli.progress import ProgressLine
 
 
@@ -21,7 +21,7 @@ def command(*, quiet: bool, **flags: object) -> int:
     \b
       trine generate -c recipes/japanese.yaml -n 500 -o outputs/ja
     """  # noqa: D301 - \b keeps click from folding the lines
-    config = config_from(**flags)  # type: ignore[arg-type]
+    config = run_config(**flags)
     with ProgressLine(quiet=quiet) as progress:
         counts = pipeline.generate(config, watch=progress)
     kept, rejected = counts.passed.total(), counts.rejected.total()

@@ -151,6 +151,18 @@ def test_another_model_or_seed_tells_what_becomes_of_the_records(
     assert "--seed 42 brings" in reseeded
 
 
+@pytest.mark.parametrize("verb", ["run", "generate", "plan"])
+def test_nothing_said_is_no_order(
+    trine: Trine, verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the embedded model at work for an hour on families that it cannot write."""
+    monkeypatch.chdir(tmp_path)
+    ended = trine(verb, "-n", 10)
+    assert (ended.code, "no recipe and no model is named" in ended.err) == (2, True)
+    assert "-c quickstart" in ended.err
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_recipe_of_that_name(trine: Trine) -> None:
     """The packaged ones are listed."""
     ended = trine("run", "-c", "e5-mitsral")

@@ -148,6 +148,8 @@ def test_show_tells_what_a_dropped_record_resembles(
 def test_a_stage_of_a_run_says_what_is_of_before(trine: Trine, finished: Path) -> None:
     """Filter leads to deduplication, that to the data set; statistics say so meanwhile."""
     assert "note: records changed" not in trine("stats", finished).err
+    assert trine("dedupe", finished).code == 0  # writes the same records again
+    assert "note: records changed" not in trine("stats", finished).err
     change = "filters.length={query: {max_words: 12}}"
     assert f"next: trine dedupe {finished}" in trine("filter", finished, "--set", change).err
     assert f"next: trine export {finished}" in trine("dedupe", finished).err

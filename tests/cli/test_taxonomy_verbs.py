@@ -115,6 +115,7 @@ def test_plan_estimates_and_writes_nothing(trine: Trine, small_recipe: Path) -> 
     assert "calls" in ended.out
     price = ["--set", "llm.input_usd_per_million=2.5", "--set", "llm.output_usd_per_million=10"]
     found = json.loads(trine("plan", "-c", small_recipe, "--json", *price).out)
+    assert "under $0.01" in trine("plan", "-c", small_recipe, "-n", 1, *price).out
     assert found["draws"] == sum(found["by_family"].values()) == 40
     assert found["calls"] >= 60
     assert 0 < found["usd"]["low"] <= found["usd"]["high"]
