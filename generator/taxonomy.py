@@ -47,7 +47,7 @@ def examine(path: Path, prompts: Path) -> tuple[Taxonomy, list[str]]:
     try:
         taxonomy = Taxonomy.model_validate(resolved)
     except ValidationError as exc:
-        problems += validation_problems(exc)
+        problems += validation_problems(exc, Taxonomy)
         taxonomy = _sound_part(resolved)
     problems += _references(taxonomy)
     return taxonomy, problems

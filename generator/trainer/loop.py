@@ -95,11 +95,12 @@ def _train(
         from generator.trainer.export import export_model  # noqa: PLC0415 - heavy
 
         model = export_model(base, weights, data, config, asdict(state), report)
-    result = {"steps": state.step, "loss": state.loss, "scores": tuple(state.scores),
-              "seconds": time.monotonic() - started}  # fmt: skip
+    seconds = time.monotonic() - started
+    result = Result(config.output, state.step, state.loss, seconds, tuple(state.scores), model)
     if model is not None:
-        mark_finished(config, state.data, result)
-    return Result(**result, output=config.output, model=model)
+        known = {"steps": result.steps, "loss": result.loss, "scores": result.scores}
+        mark_finished(config, state.data, known | {"seconds": seconds})
+    return result
 
 
 def final_weights(

@@ -128,8 +128,8 @@ def test_an_unknown_key_of_the_taxonomy_is_named(trine: Trine, small_recipe: Pat
     path.write_text(text.replace("{name: English,", "{nmae: English,"))
     ended = trine("run", "-c", small_recipe)
     assert ended.code == 2
-    assert "families > pairs > shrae" in ended.err
-    assert "languages > en > nmae" in ended.err
+    assert "families > pairs > shrae: unknown key (did you mean share?)" in ended.err
+    assert "languages > en > nmae: unknown key (did you mean name?)" in ended.err
 
 
 def test_another_model_or_seed_tells_what_becomes_of_the_records(
