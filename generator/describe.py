@@ -73,8 +73,16 @@ def describe(plan: Plan, run: RunFolder, drawn: int) -> Mapping[str, Any]:
         sides = split(run.records, test_fraction=config.dataset.test_fraction, seed=config.seed)
         readme = partial(card, stats, run_facts(plan, run))
         write_dataset(run.records, run.dataset, split=sides, readme=readme)
-    run.finish("describe", key, {"drawn": drawn})
+    run.finish("describe", key, {"drawn": drawn, "records": file_hash(run.records)})
     return stats
+
+
+def is_outdated(run: RunFolder) -> bool:
+    """Whether the records have changed since the statistics were made."""
+    if run.records.stat().st_mtime <= run.stats.stat().st_mtime:
+        return False
+    described = run.marked("describe") or {}  # the same records may have been written again
+    return described.get("records") != file_hash(run.records)
 
 
 def diversity_of(plan: Plan) -> Diversity:

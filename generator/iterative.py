@@ -25,8 +25,10 @@ from generator.mining import Mined, Progress, mine_file
 from generator.recordfile import records_in, write_whole
 from generator.records import content_id
 from generator.runs import file_hash
+from generator.search.passages import passages_file
 from generator.taxonomy import validation_problems
 from generator.trainer.config import TrainConfig, section_config
+from generator.training import begin
 from generator.yamlfile import read_yaml
 
 Report = Callable[[str], None]
@@ -78,7 +80,7 @@ def load_iterative(recipe: str, overrides: tuple[str, ...], **train: Any) -> Ite
     except ValidationError as exc:
         raise ConfigError(
             f"{recipe}: wrong configuration", hint="docs/mining.md",
-            problems=tuple(validation_problems(exc)),
+            problems=tuple(validation_problems(exc, IterativeConfig)),
         ) from exc  # fmt: skip
     _training(config, Path(), None)
     return config
@@ -101,13 +103,15 @@ def iterate(
     for number in range(1, config.rounds + 1):
         folder = output / f"round-{number}"
         mining, training = _mining(config, number, model), _training(config, folder, model)
-        key = content_id(key, mining.model_dump_json(exclude={"encoder"}),
+        texts = file_hash(passages_file(mining.corpus)) if mining.corpus else ""
+        key = content_id(key, texts, mining.model_dump_json(exclude={"encoder"}),
                          json.dumps(training.deciding()), version("trine"))  # fmt: skip
         done = _finished(folder, key)
         if done is None:
             report(f"round {number}: mining")
             mined = mine_file(records, folder / "mined", mining, progress=progress)
             report(f"round {number}: training")
+            begin(training.output, key)
             done = _trained(number, folder, mined, training, report)
             with write_whole(folder / "round.json") as file:
                 json.dump({"key": key, **asdict(done)}, file, indent=1)

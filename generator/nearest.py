@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -39,11 +39,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def keys_at(model: type[BaseModel], place: Sequence[object]) -> list[str]:
     """The keys that the section of a configuration at this place may have."""
+    is_name = False  # of an entry in a mapping, such as a family's
     for part in place:
+        if is_name:
+            is_name = False
+            continue
         field = model.model_fields.get(str(part))
         inner = None if field is None else _section(field.annotation)
-        if inner is None:
+        if field is None or inner is None:
             return []
+        is_name = get_origin(field.annotation) is Mapping
         model = inner
     return list(model.model_fields)
 

@@ -35,6 +35,7 @@ from generator.records import Record, Rejected, to_json
 from generator.refineconfig import RefineConfig
 from generator.refined import Refined
 from generator.refinestage import refine_run as refine_stage
+from generator.replaced import tell_replaced
 from generator.rounds import Work, draw
 from generator.runs import RunFolder, open_run
 from generator.summary import Summary
@@ -54,6 +55,7 @@ def run(
         watch.note(note)
     open_model = open_model or partial(open_models, config.llm, config.output)
     with open_run(config.output) as folder:
+        tell_replaced(config, folder, watch)
         folder.write_manifest(manifest(plan))
         summary = draw(plan, Work(folder, open_model, watch))
         describe(plan, folder, summary.drawn)

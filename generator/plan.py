@@ -172,6 +172,9 @@ def make_plan(config: RunConfig, watch: Watch | None = None) -> Plan:
 def load_checked(config: RunConfig) -> tuple[Taxonomy, Renderer, Path]:
     """The taxonomy and its templates, checked together. Raises TaxonomyError with every problem."""
     tasks_path, prompts_path = find_taxonomy(config)
+    if not prompts_path.is_dir():  # else every template of every family is a problem of its own
+        hint = "--prompts names the folder of templates; trine init copies one"
+        raise TaxonomyError(f"{prompts_path}: no such folder", hint=hint)
     taxonomy, problems = examine(tasks_path, prompts_path)
     renderer = Renderer(prompts_path)
     problems += renderer.check(taxonomy)

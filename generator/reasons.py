@@ -39,6 +39,7 @@ _OF_A_RECORD = {
     # filters
     "query_answers_itself": "The query asks for a date or a name and says it itself.",
     "query_ignores_opening": "The query does not begin with the words that were drawn for it.",
+    "answer_in_query": "The query goes on with a sentence of the positive.",
     "query_in_positive": "The query is copied out of the positive.",
     "query_off_passage": "The query asks for what its passage does not speak of.",
     "query_points_at_text": "The query points at its text (“according to the passage”).",
@@ -78,9 +79,7 @@ _OF_A_RECORD = {
     "record_near_duplicate": "An earlier record is nearly the same, query and positive together.",
     "query_near_duplicate": "An earlier record has nearly the same query.",
     "positive_near_duplicate": "An earlier record has nearly the same positive.",
-    "query_semantic_duplicate": "An earlier record asks for the same in other words.",
-    "positive_semantic_duplicate": "An earlier record has a positive that says the same.",
-    "record_semantic_duplicate": "An earlier record means the same, query and positive together.",
+    "semantic_duplicate": "An earlier record means the same, by the encoder.",
     # quota
     "over_cap": "As many records of this value were kept before as the cap allows.",
     "over_share": "Its family or language has its share of what the run keeps already.",
@@ -115,6 +114,9 @@ _OF_A_RECORD = {
     "neutral": "A neutral hypothesis is neither positive nor negative.",
     "unanswerable": "The question is marked as having no answer.",
     "empty_text": "A text is empty.",
+    "empty_query": "The query is empty.",
+    "empty_positive": "A positive is empty.",
+    "empty_negative": "A negative is empty.",
     "positive_equals_query": "The positive is the query itself.",
 }
 _BEGINNINGS = {

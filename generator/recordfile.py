@@ -18,7 +18,7 @@ from generator.errors import InputError, RunError
 from generator.records import Line, Record, Rejected, from_json
 
 RECORDS = "records.jsonl"
-_FIELDS = "see docs/records.md for the fields"
+_FIELDS = "docs/records.md has the fields; trine import makes records of your own pairs"
 
 
 class RecordFile(Sequence[Record]):
@@ -96,11 +96,17 @@ def read_lines(kind: type[Line], path: Path, start: int = 0) -> Iterator[Line]:
 
 
 def read_records(path: Path) -> Iterator[Record | Rejected]:
-    """The records of a user's file; a line that is none comes as a `Rejected`, in its place."""
+    """The records of a user's file; a line that is none comes as a `Rejected`, in its place.
+
+    Raises InputError behind the last where lines are there and none is a record.
+    """
+    found, problem = 0, ""
     for number, line in _numbered(path):
         try:
             yield from_json(Record, line)
+            found += 1
         except ValidationError as exc:
+            problem = problem or f"line {number}: {_first_problem(exc)}"
             yield Rejected(
                 stage="read",
                 reason="not_a_record",
@@ -109,6 +115,8 @@ def read_records(path: Path) -> Iterator[Record | Rejected]:
                 detail=f"{path.name}:{number}: {_first_problem(exc)}",
                 text=line.decode("utf-8", "replace"),
             )
+    if problem and not found:
+        raise InputError(f"{path}: no record in it: {problem}", hint=_FIELDS)
 
 
 @contextmanager

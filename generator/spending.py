@@ -14,7 +14,10 @@ from generator.errors import ConfigError
 from generator.llm.budget import Budget
 from generator.llm.journal import Journal, Usage
 from generator.llm.prospects import Amount
-from generator.prices import Prices, everyone_asked
+from generator.prices import Prices, everyone_asked, read_prices
+from generator.runs import RunFolder
+
+_NEAR = 1.5  # times a cap: what a run may have spent that was stopped by it
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,25 @@ def total_cost(spent: dict[str, Spent]) -> float | None:
     return sum(known) if len(known) == len(spent) else None
 
 
+def raised_caps(config: RunConfig, folder: Path) -> tuple[float | None, int | None]:
+    """Twice each cap of a run that was stopped; twice what is spent, where that is far above it."""
+    run = RunFolder(folder)
+    spent = spent_in((run.journal, *run.judged), read_prices(config))
+    dollars, tokens = config.budget.caps
+    more_dollars = None if dollars is None else _raised(dollars, total_cost(spent) or 0.0)
+    more_tokens = None if tokens is None else int(_raised(tokens, _tokens(spent)))
+    return more_dollars, more_tokens
+
+
+def _raised(cap: float, spent: float) -> float:
+    # A run ends near its cap; one that begins far above it had a higher one before.
+    return 2 * cap if spent <= _NEAR * cap else float(f"{2 * spent:.2g}")
+
+
+def _tokens(spent: Mapping[str, Spent]) -> int:
+    return sum(row.prompt_tokens + row.completion_tokens for row in spent.values())
+
+
 def open_budget(config: RunConfig, prices: Prices, journals: Iterable[Path]) -> Budget:
     """The budget of a run, less what its journals have spent. Raises ConfigError."""
     spent = spent_in(journals, prices)
@@ -101,10 +123,9 @@ def open_budget(config: RunConfig, prices: Prices, journals: Iterable[Path]) -> 
     def price_of(model: str, asked: int, written: int, cached: int, batch: bool) -> float | None:
         return prices.usd(model, asked, written, cached=cached, batched=batch)
 
-    tokens = sum(row.prompt_tokens + row.completion_tokens for row in spent.values())
     return Budget(
         price_of,
-        spent=Amount(usd, tokens),
+        spent=Amount(usd, _tokens(spent)),
         max_cost_usd=caps.max_cost_usd,
         max_tokens=caps.max_tokens,
         batched=batched.__contains__,

@@ -47,7 +47,7 @@ def examine(path: Path, prompts: Path) -> tuple[Taxonomy, list[str]]:
     try:
         taxonomy = Taxonomy.model_validate(resolved)
     except ValidationError as exc:
-        problems += validation_problems(exc)
+        problems += validation_problems(exc, Taxonomy)
         taxonomy = _sound_part(resolved)
     problems += _references(taxonomy)
     return taxonomy, problems
@@ -189,5 +189,6 @@ def family_of(taxonomy: Taxonomy, name: str) -> Family:
     """The family of that name. Raises InputError with the names there are."""
     if name not in taxonomy.families:
         known = ", ".join(taxonomy.families)
-        raise InputError(f"unknown family {name!r}", hint=f"one of: {known}")
+        meant = nearest(name, taxonomy.families)
+        raise InputError(f"unknown family {name!r}{meant}", hint=f"one of: {known}")
     return taxonomy.families[name]

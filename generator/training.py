@@ -98,7 +98,7 @@ def _train(run: RunFolder, settings: TrainConfig, key: str, watch: Watch) -> dic
     from generator.trainer.loop import train  # noqa: PLC0415 - loads torch
 
     run.unfinish("train")
-    _begin(settings.output, key)
+    begin(settings.output, key)
     watch.begin("train", None)
 
     def report(line: str) -> None:
@@ -115,7 +115,7 @@ def _train(run: RunFolder, settings: TrainConfig, key: str, watch: Watch) -> dic
     return counts
 
 
-def _begin(folder: Path, key: str) -> None:
+def begin(folder: Path, key: str) -> None:
     """An empty folder for this training, or the one that it was stopped in."""
     place = folder / "key"
     if not (place.is_file() and place.read_text(encoding="utf-8") == key):

@@ -268,6 +268,22 @@ def test_a_cap_by_set_is_raised_by_set(
     assert sum(prices_paid(tmp_path / "run")) > 10
 
 
+@pytest.mark.parametrize("cap", [("--max-tokens", "500"), ("--set", "budget.max_tokens=500")])
+def test_a_cap_below_what_is_spent_is_raised_above_it(
+    small_taxonomy: tuple[Path, Path], tmp_path: Path, mock_server: StartServer, trine: Trine,
+    cap: tuple[str, str],
+) -> None:  # fmt: skip
+    """Twice a cap that an earlier session has long gone over would stop the run at once again."""
+    server = mock_server("--latency", "0")
+    path = recipe(small_taxonomy, tmp_path, count=20, llm=asking(server))
+    assert trine("run", "-c", path, "-q").code == 0
+    asked = server.stats()["requests"]
+    stopped = trine("run", "-c", path, "-n", "22", *cap, "-q")
+    assert (stopped.code, server.stats()["requests"]) == (1, asked)
+    assert trine(*command_of(stopped)).code == 0
+    assert server.stats()["requests"] > asked
+
+
 def test_statistics_tell_the_cost_of_a_record(
     small_taxonomy: tuple[Path, Path], tmp_path: Path, mock_server: StartServer, trine: Trine
 ) -> None:

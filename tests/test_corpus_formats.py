@@ -263,10 +263,11 @@ def test_a_row_may_hold_markdown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp932"])
-def test_a_table_as_a_spreadsheet_writes_it(tmp_path: Path, encoding: str) -> None:
+@pytest.mark.parametrize("names", ["Title;Text", "タイトル;本文"])
+def test_a_table_as_a_spreadsheet_writes_it(tmp_path: Path, encoding: str, names: str) -> None:
     """Text and title by their columns' names, in any case; a line break within quotes is text."""
     path = tmp_path / "a.csv"
-    rows = 'Title;Text\n橋;"橋は川を渡る。\n古い石の橋もある。"\n'
+    rows = f'{names}\n橋;"橋は川を渡る。\n古い石の橋もある。"\n'
     path.write_bytes(rows.encode(encoding))
     _, title, blocks = one(path)
     assert title == "橋"

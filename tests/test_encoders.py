@@ -408,3 +408,18 @@ def _run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as caught:
         main(list(arguments))
     return int(str(caught.value.code))
+
+
+def test_search_goes_on_where_nothing_can_be_remembered(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A home that may not be written to costs the next search its second, not this one."""
+    texts, place = tmp_path / "texts.txt", tmp_path / "file"
+    texts.write_text("a stone bridge\na red bird\n")
+    place.touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place))
+    assert _run("search", str(tiny_model), str(texts), "stone", "--json") == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2
+    assert "nothing is remembered" in err

@@ -186,6 +186,15 @@ def test_texts_in_the_encodings_that_spreadsheets_write(
     assert (record.language, rejected) == ("ja", [])
 
 
+@pytest.mark.parametrize("name", ["負例", "不正解"])
+def test_negatives_under_their_japanese_names(tmp_path: Path, name: str) -> None:
+    """A column that is not known is left out without a word, and with it the negatives."""
+    path = tmp_path / "a.csv"
+    path.write_text(f"質問,正解,{name}\n{ASKED},{ANSWERED},駅は町の中にあります。\n")
+    (record,), _ = imported(path)
+    assert texts(record.negatives) == ["駅は町の中にあります。"]
+
+
 def test_a_short_table_in_latin_letters(tmp_path: Path) -> None:
     """Two letters beyond ASCII are no Chinese."""
     path = tmp_path / "a.csv"

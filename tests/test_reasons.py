@@ -57,7 +57,8 @@ def test_every_reason_is_explained(reason: str) -> None:
     "reason",
     ["query_duplicate", "record_near_duplicate", "query_exact_match", "negative_near_match",
      "positive_one_word_match", "query_ngram_match", "over_cap", "over_share", "http_429",
-     "engine_abort", "timeout", "unanswered", "not_a_record"],
+     "engine_abort", "timeout", "unanswered", "not_a_record", "semantic_duplicate",
+     "answer_in_query", "empty_query", "empty_positive", "empty_negative"],
 )  # fmt: skip
 def test_reasons_of_the_other_stages_are_explained(reason: str) -> None:
     """Those that are composed elsewhere."""

@@ -134,6 +134,14 @@ def test_a_bad_line_of_a_users_file_is_rejected_in_its_place(tmp_path: Path) -> 
     assert rejected[3].detail == "mine.jsonl:5: family: Field required"
 
 
+def test_a_users_file_without_a_record_is_refused(tmp_path: Path) -> None:
+    """Behind its last line; one without a line is an empty file of records."""
+    path = write(tmp_path / "pairs.jsonl", ["query,positive", "a,b"])
+    with pytest.raises(InputError, match=r"no record in it: line 1: Invalid JSON"):
+        list(read_records(path))
+    assert list(read_records(write(tmp_path / "empty.jsonl", []))) == []
+
+
 def test_a_bad_line_of_our_own_file_is_an_error_with_its_place(tmp_path: Path) -> None:
     """Read as a stream or by index."""
     path = write(tmp_path / "r", [to_json(records(1)[0]), "", '{"id": "x"}'])

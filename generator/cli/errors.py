@@ -12,10 +12,14 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from generator.errors import Interrupted, TrineError, UserError
+
+if TYPE_CHECKING:
+    from generator.config import RunConfig
 
 DONE, GATE_FAILED, BAD_INPUT, BUG = 0, 1, 2, 3  # and 128 + the number of a signal
 # A full or read-only disk, or a path that is of another kind than meant: no bug of trine.
@@ -100,15 +104,17 @@ def _interrupted(arguments: list[str], exc: BaseException) -> int:
     return 128 + number
 
 
-def tell_stopped(reason: str, caps: tuple[float | None, int | None]) -> None:
-    """Say that a budget is spent, and the command of this call with twice the cap."""
+def tell_stopped(reason: str, config: RunConfig, folder: Path) -> None:
+    """Say that a budget is spent, and the command of this call with a cap that goes on."""
+    from generator.spending import raised_caps  # noqa: PLC0415 - `--help` need not load it
+
     arguments: list[str] = click.get_current_context().find_root().obj or []
-    cost, tokens = caps
-    raised = [] if cost is None else ["--max-cost", f"{2 * cost:g}"]
-    raised += [] if tokens is None else ["--max-tokens", str(2 * tokens)]
+    cost, tokens = raised_caps(config, folder)
+    raised = [] if cost is None else ["--max-cost", f"{cost:g}"]
+    raised += [] if tokens is None else ["--max-tokens", str(tokens)]
     if any("budget." in argument for argument in arguments):  # --set goes before flags
-        raised = [] if cost is None else ["--set", f"budget.max_cost_usd={2 * cost:g}"]
-        raised += [] if tokens is None else ["--set", f"budget.max_tokens={2 * tokens}"]
+        raised = [] if cost is None else ["--set", f"budget.max_cost_usd={cost:g}"]
+        raised += [] if tokens is None else ["--set", f"budget.max_tokens={tokens}"]
     command = shlex.join(["trine", *_without_caps(arguments), *raised])
     click.echo(f"stopped: {reason}. Every answer is kept. To go on:\n  {command}", err=True)
 

@@ -6,7 +6,7 @@ import click
 
 from generator import pipeline
 from generator.cli.errors import DONE, GATE_FAILED, tell_stopped
-from generator.cli.options import config_from, options
+from generator.cli.options import options, run_config
 from generator.cli.progress import ProgressLine
 
 
@@ -21,11 +21,11 @@ def command(*, quiet: bool, **flags: object) -> int:
     \b
       trine generate -c recipes/japanese.yaml -n 500 -o outputs/ja
     """  # noqa: D301 - \b keeps click from folding the lines
-    config = config_from(**flags)  # type: ignore[arg-type]
+    config = run_config(**flags)
     with ProgressLine(quiet=quiet) as progress:
         counts = pipeline.generate(config, watch=progress)
     kept, rejected = counts.passed.total(), counts.rejected.total()
     click.echo(f"{kept:,} records, {rejected:,} rejected in {config.output}", err=True)
     if counts.stopped:
-        tell_stopped(counts.stopped, config.budget.caps)
+        tell_stopped(counts.stopped, config, config.output)
     return GATE_FAILED if counts.stopped else DONE

@@ -68,7 +68,7 @@ def command(
     mined = _on_run(config, quiet=quiet) if in_run else _on_file(source, output, config, quiet)
     _print(mined, output or source, as_json=as_json)
     if mined.stopped:
-        tell_stopped(mined.stopped, config.budget.caps)
+        tell_stopped(mined.stopped, config, output or source)
         return GATE_FAILED
     if not as_json and not in_run:
         tell_next("filter", output, "-o", f"{output}-filtered")

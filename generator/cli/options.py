@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from generator.config import RunConfig, load_config, validated
-from generator.errors import InputError
+from generator.errors import ConfigError, InputError
 from generator.recordfile import RECORDS
 from generator.runs import RunFolder, existing_run
 
@@ -76,6 +76,18 @@ def config_from(
     budget = {"budget.max_cost_usd": max_cost, "budget.max_tokens": max_tokens}
     keys = {"llm.model": model, **budget, **flags}
     return load_config(recipe, overrides, **keys)
+
+
+def run_config(**given: Any) -> RunConfig:
+    """The configuration of a run to make. Raises ConfigError where nothing says what to make."""
+    config = config_from(**given)
+    sizes = {"count", "keep", "output", "seed", "budget"}
+    if config.model_dump(exclude=sizes) == RunConfig().model_dump(exclude=sizes):
+        raise ConfigError(
+            "no recipe and no model is named",
+            hint="-c quickstart, -c e5-mistral, -c japanese, -c my-documents, or your own file",
+        )
+    return config
 
 
 def config_of_run(folder: Path, overrides: tuple[str, ...]) -> RunConfig:

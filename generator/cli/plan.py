@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import click
 
-from generator.cli.options import config_from, options
+from generator.cli.options import options, run_config
 from generator.cli.tables import print_table
 from generator.cli.words import counted
 from generator.estimate import Estimate, Share, estimate
@@ -16,6 +16,7 @@ from generator.judgeguess import Judging
 from generator.plan import Plan, make_plan
 from generator.prices import Money, everyone_asked
 
+_CENT = 0.01
 _JUDGED = ("calls", "input_tokens", "output_tokens")
 
 
@@ -30,7 +31,7 @@ def command(*, as_json: bool, **flags: object) -> None:
     \b
       trine plan -c recipes/e5-mistral.yaml -n 10000 --max-cost 5
     """  # noqa: D301 - \b keeps click from folding the lines
-    config = config_from(**flags)  # type: ignore[arg-type]
+    config = run_config(**flags)
     plan = make_plan(config)
     for note in plan.notes:
         click.echo(f"note: {note}", err=True)
@@ -123,4 +124,6 @@ def _usd(price: Money | None) -> str:
         return "unknown"
     if not price.high:
         return "nothing by the token"
+    if price.high < _CENT / 2:
+        return "under $0.01"
     return _between(f"${price.low:,.2f}", f"${price.high:,.2f}")

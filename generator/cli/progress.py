@@ -40,12 +40,14 @@ class ProgressLine:
         self._end()
 
     def begin(self, stage: str, total: int | None) -> None:
-        """Start a stage's line."""
+        """Start a stage's line; a terminal shows it before the first item, which may take long."""
         self._end()
         self._stage, self._total, self._traffic, self._status = stage, total, None, ""
         self._kept = self._rejected = 0
         self._start = time.monotonic()
         self._shown = self._start
+        if self._live and total:
+            self._show()
 
     def advance(self, *, kept: bool) -> None:
         """Count one item, and redraw now and then."""
@@ -118,7 +120,7 @@ class ProgressLine:
         ]
 
     def _end(self) -> None:
-        if self._stage and (self._kept + self._rejected or self._status):
+        if self._stage and (self._kept + self._rejected or self._status or self._width):
             self._show()
             if self._live and not self._quiet:
                 click.echo(err=True)

@@ -41,10 +41,13 @@ def command(
     families = {family: 1.0}
     plan = make_plan(config.model_copy(update={"families": families, "languages": languages}))
     family_of(plan.taxonomy, family)
-    prompts = [p for p in _prompts(plan, family, language, index) if step in {None, p.step}]
+    found = _prompts(plan, family, language, index)
+    prompts = [p for p in found if step in {None, p.step}]
+    if not found:
+        raise InputError(f"{family} has no steps: it asks no model", hint="choose another family")
     if not prompts:
-        what = f"step {step!r}" if step else "steps: it asks no model"
-        raise InputError(f"{family} has no {what}", hint="leave --step out to see all")
+        steps = ", ".join(dict.fromkeys(p.step for p in found))
+        raise InputError(f"{family} has no step {step!r}", hint=f"one of: {steps}")
     for prompt in prompts:
         _print(prompt)
 

@@ -72,7 +72,7 @@ def command(
     else:
         _print(refined, output or source)
     if refined.stopped:
-        tell_stopped(refined.stopped, config.budget.caps)
+        tell_stopped(refined.stopped, config, output or source)
     return GATE_FAILED if refined.stopped else DONE
 
 

@@ -8,7 +8,7 @@ import click
 
 from generator import pipeline
 from generator.cli.errors import DONE, GATE_FAILED, tell_stopped
-from generator.cli.options import config_from, options
+from generator.cli.options import options, run_config
 from generator.cli.progress import ProgressLine
 from generator.cli.report import print_summary
 from generator.cli.trained import print_trained
@@ -31,7 +31,7 @@ def command(*, quiet: bool, as_json: bool, **flags: object) -> int:
       trine run -c quickstart
       trine run -c recipes/japanese.yaml -m gpt-4o-mini -n 1000 --max-cost 2
     """  # noqa: D301 - \b keeps click from folding the lines
-    config = config_from(**flags)  # type: ignore[arg-type]
+    config = run_config(**flags)
     with ProgressLine(quiet=quiet) as progress:
         summary = pipeline.run(config, watch=progress)
     if not quiet:
@@ -41,7 +41,7 @@ def command(*, quiet: bool, as_json: bool, **flags: object) -> int:
     if as_json:
         click.echo(Path(summary.folder / "stats.json").read_text(encoding="utf-8"))
     if summary.stopped:
-        tell_stopped(summary.stopped, config.budget.caps)
+        tell_stopped(summary.stopped, config, summary.folder)
     elif summary.short:
         click.echo(
             f"kept {summary.kept:,} of {config.keep:,} asked for: raise count (-n)", err=True

@@ -11,7 +11,7 @@ import click
 from generator.cli.models import ModelFlags, model_options, progress_line
 from generator.cli.options import options
 from generator.cli.tables import one_line, print_table
-from generator.errors import InputError
+from generator.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from generator.search.passages import Passage
@@ -76,9 +76,13 @@ def _dense(
     encoder = flags.load(model)
     queries = embed(encoder, [query], "query", flags.instruction)
     texts, vectors = [passage.full for passage in passages], cache_folder() / "vectors"
-    with alone_in(vectors / "lock"):
-        kept = remembered(encoder, vectors, model, flags.document_prompt, flags.base_url)
-        documents = embed(kept, texts, "document", None, progress_line(quiet=quiet))
+    try:
+        with alone_in(vectors / "lock"):
+            kept = remembered(encoder, vectors, model, flags.document_prompt, flags.base_url)
+            documents = embed(kept, texts, "document", None, progress_line(quiet=quiet))
+    except RunError as exc:  # a home that may not be written to, a full disk
+        click.echo(f"note: {exc.message}; nothing is remembered", err=True)
+        documents = embed(encoder, texts, "document", None, progress_line(quiet=quiet))
     indices, scores = exact_search(queries, documents, count).row(0)
     return list(zip(indices.tolist(), scores.tolist(), strict=True))
 

@@ -48,11 +48,13 @@ def command(run: Path, *, by: str | None, encoder: str | None, as_json: bool) ->
       trine stats outputs/quickstart --by family
       trine stats outputs/quickstart --encoder sentence-transformers/all-MiniLM-L6-v2
     """  # noqa: D301 - \b keeps click from folding the lines
+    from generator.describe import is_outdated  # noqa: PLC0415 - loads the plan's modules
+
     folder = existing_run(run)
     path = folder.stats
     if not path.is_file():
         raise RunError(f"{run}: no statistics yet", hint=f"trine export {run}")
-    if folder.records.stat().st_mtime > path.stat().st_mtime:
+    if is_outdated(folder):
         click.echo(f"note: records changed since; trine export {run} counts them anew", err=True)
     text = path.read_text(encoding="utf-8")
     stats: dict[str, Any] = json.loads(text)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 _LINE_CHARS = 160
+_NAME = re.compile(r"\S{0,40}")
+_FRAME = 3  # characters between two columns
+_LEAST = 8  # of a column of text
 _NUMBER = re.compile(r"-?\$?[\d,]*\.?\d*( %)?")  # or nothing, or a dash
 
 
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "", err: bool = False
 ) -> None:
-    """Print a table; numbers, shares and money are set right, with thousands marks, None as -."""
+    """Print a table; numbers, shares and money are set right, with thousands marks, None as -.
+
+    Where the terminal is narrow, columns of text are wrapped before names and numbers are broken.
+    """
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - `--help` need not load it
     from rich.console import Console  # noqa: PLC0415
     from rich.markup import escape  # noqa: PLC0415
@@ -22,12 +29,37 @@ def print_table(
     table = Table(
         title=escape(title) or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False
     )
-    for index, name in enumerate(columns):
-        numeric = bool(rows) and all(_NUMBER.fullmatch(_cell(row[index])) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    Console(stderr=err, highlight=False, soft_wrap=False).print(table)
+    console = Console(stderr=err, highlight=False, soft_wrap=False)
+    cells = [[_cell(row[index]) for row in rows] for index in range(len(columns))]
+    heads = _whole(columns, cells, console.width)
+    for name, head, column in zip(columns, heads, cells, strict=True):
+        right = bool(column) and all(map(_NUMBER.fullmatch, column))
+        table.add_column(
+            head or name, justify="right" if right else "left", overflow="fold",
+            no_wrap=head is not None,
+        )  # fmt: skip
+    for row in zip(*cells, strict=True):
+        table.add_row(*row)
+    console.print(table)
+
+
+def _whole(names: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> list[str | None]:
+    """Of columns that need not be broken the head, on several lines if need be; None of others."""
+    from rich.cells import cell_len  # noqa: PLC0415
+
+    heads: list[str | None] = [None] * len(names)
+    taken = 0
+    for index, (name, column) in enumerate(zip(names, cells, strict=True)):
+        if all(_NUMBER.fullmatch(cell) or _NAME.fullmatch(cell) for cell in column):
+            words = max(map(cell_len, (*column, *name.split())), default=0)
+            heads[index] = "\n".join(textwrap.wrap(name, max(words, 1)))
+            taken += words
+    columns = zip(names, cells, strict=True)
+    wanted = sum(max(map(cell_len, (*column, name))) for name, column in columns)
+    room = width - _FRAME * len(names)
+    if wanted <= room or taken + _LEAST * heads.count(None) > room:
+        return [None] * len(names)
+    return heads
 
 
 def _cell(value: Any) -> str:

@@ -16,8 +16,11 @@ from generator.errors import ConfigError, InputError
 from generator.tablefile import table_rows
 from generator.textfile import text_field
 
-TEXT_FIELDS = ("text", "content", "contents", "body", "passage", "document", "article", "context")
-TITLE_FIELDS = ("title", "heading", "headline", "name")
+TEXT_FIELDS = (
+    "text", "content", "contents", "body", "passage", "document", "article", "context",
+    "本文", "テキスト", "文書", "内容",
+)  # fmt: skip
+TITLE_FIELDS = ("title", "heading", "headline", "name", "タイトル", "題名", "見出し", "件名")
 ID_FIELDS = ("_id", "id", "docid", "doc_id", "url")
 HUB = "hf:"
 _BATCH_ROWS = 256

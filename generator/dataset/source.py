@@ -43,6 +43,6 @@ def _record(line: bytes, path: Path, number: int) -> Record:
         )
         raise InputError(
             f"{path}:{number}: not a record",
-            hint="one record a line, as in a run's records.jsonl",
+            hint="one record a line, as in a run's records.jsonl; trine import makes some of pairs",
             problems=problems,
         ) from exc

@@ -15,9 +15,10 @@ QUERY = (
 POSITIVE = (
     "positives", "positive", "pos", "positive_ctxs", "positive_passages", "document", "passage",
     "context", "answer", "sentence2", "text2", "hypothesis", "text", "url",
-    "正例", "文書", "本文", "回答", "回答文", "答え",
+    "正例", "正解", "文書", "本文", "回答", "回答文", "答え",
 )  # fmt: skip
-NEGATIVE = ("negatives", "negative", "neg", "hard_negative_ctxs", "negative_passages", "負例")
+NEGATIVE = ("negatives", "negative", "neg", "hard_negative_ctxs", "negative_passages", "負例",
+            "不正解", "誤答")  # fmt: skip
 # Columns of texts that were there before their queries: several questions ask for one of them.
 PASSAGES = ("context", "passage", "document", "文書", "本文")
 LABEL = ("label", "gold_label")

@@ -96,7 +96,7 @@ def _table(path: Path, named: frozenset[str]) -> Iterator[Placed]:
 _NAMES = frozenset(
     """query anchor question sentence1 positive document passage context answer answers sentence2
     negative premise hypothesis label clicks url text title id qid pid query_id doc_id
-    クエリ 検索語 質問 質問文 正例 文書 本文 回答 回答文 答え 負例""".split()
+    クエリ 検索語 質問 質問文 正例 正解 文書 本文 回答 回答文 答え 負例 不正解 誤答""".split()
 )
 
 

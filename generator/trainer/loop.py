@@ -21,6 +21,7 @@ from generator.trainer.batch import Batch
 from generator.trainer.config import TrainConfig
 from generator.trainer.distributed import World, join, leave
 from generator.trainer.engine import Engine
+from generator.trainer.finished import data_key, finished, mark_finished
 from generator.trainer.lora import merge
 from generator.trainer.optimizer import Optimizer, learning_rate
 from generator.trainer.progress import Meter
@@ -48,6 +49,7 @@ class _State:
     loss: float = float("nan")
     best: float = -1.0
     scores: list[tuple[int, float]] = field(default_factory=list)
+    data: str = ""
 
 
 def train(
@@ -56,27 +58,34 @@ def train(
 ) -> Result:  # fmt: skip
     """Train, resuming from the last checkpoint in `config.output`; export the best model.
 
-    Raises UserError for data, models and settings that cannot work, RunError when training
-    diverges or memory does not suffice.
+    One that is done, and whose model is there, is not done again. Raises UserError for data, models
+    and settings that cannot work, RunError when training diverges or memory does not suffice.
     """
     world = join()
     if not world.is_first:
         report = lambda _: None  # noqa: E731
     try:
-        return _train(paths, config, report, world, export=export)
+        key = data_key(paths)
+        done = finished(config, key) if export else None
+        if done is not None:
+            report(f"finished before; to export it again, delete {config.output / 'model'}")
+            report("to train anew, or further with other settings or data: another -o")
+            return Result(**done, output=config.output, model=config.output / "model")
+        return _train(paths, config, _State(data=key), report, world, export=export)
     finally:
         leave()
 
 
 def _train(
-    paths: Sequence[Path], config: TrainConfig, report: Report, world: World, *, export: bool
-) -> Result:
+    paths: Sequence[Path], config: TrainConfig, state: _State, report: Report, world: World, *,
+    export: bool,
+) -> Result:  # fmt: skip
     started = time.monotonic()
     device = device_of(config)
     base = open_base(config, device)
     data = load_data(paths, config, base, world)
     engine = make_engine(base, config, device, world, report)
-    optimizer, state = Optimizer(engine.parameters, config), _State()
+    optimizer = Optimizer(engine.parameters, config)
     _resume(config, optimizer, state, report)
     with Meter(engine, config, data.steps, report) as meter:
         _run(config, data, engine, optimizer, state, meter)
@@ -87,7 +96,11 @@ def _train(
 
         model = export_model(base, weights, data, config, asdict(state), report)
     seconds = time.monotonic() - started
-    return Result(config.output, state.step, state.loss, seconds, tuple(state.scores), model)
+    result = Result(config.output, state.step, state.loss, seconds, tuple(state.scores), model)
+    if model is not None:
+        known = {"steps": result.steps, "loss": result.loss, "scores": result.scores}
+        mark_finished(config, state.data, known | {"seconds": seconds})
+    return result
 
 
 def final_weights(
@@ -206,6 +219,11 @@ def _resume(config: TrainConfig, optimizer: Optimizer, state: _State, report: Re
         raise ConfigError(
             f"{config.output} holds a run with other settings: {', '.join(changed)}",
             hint="the same settings go on with it; another -o starts anew",
+        )
+    if content.get("data", state.data) != state.data:
+        raise ConfigError(
+            f"{config.output} holds a run on other data",
+            hint="the same data go on with it; another -o starts anew",
         )
     optimizer.load(tensors)
     state.step, state.loss, state.best = content["step"], content["loss"], content["best"]

@@ -184,6 +184,14 @@ def test_two_rounds_mine_with_the_model_of_the_round_before(
     assert json.loads(again.out) == [first, second]
     assert "training" not in again.err
     assert weights.stat().st_mtime_ns == made
+    changed = trine(*command, "--set", "train.seed=7")
+    assert (changed.code, "round 2: training" in changed.err) == (0, True)
+    assert "going on from step" not in changed.err
+    with corpus.open("a", encoding="utf-8") as file:
+        file.write('{"_id": "new", "text": "Honey is sold at the market in jars."}\n')
+    assert "round 1: training" in trine(*command).err
+    misspelt = trine(*command, "--set", "rouns=2")
+    assert (misspelt.code, "rouns: unknown key (did you mean rounds?)" in misspelt.err) == (2, True)
 
 
 def test_an_import_that_fails_tells_the_columns_and_replaces_nothing(

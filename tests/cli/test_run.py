@@ -128,8 +128,39 @@ def test_an_unknown_key_of_the_taxonomy_is_named(trine: Trine, small_recipe: Pat
     path.write_text(text.replace("{name: English,", "{nmae: English,"))
     ended = trine("run", "-c", small_recipe)
     assert ended.code == 2
-    assert "families > pairs > shrae" in ended.err
-    assert "languages > en > nmae" in ended.err
+    assert "families > pairs > shrae: unknown key (did you mean share?)" in ended.err
+    assert "languages > en > nmae: unknown key (did you mean name?)" in ended.err
+
+
+def test_another_model_or_seed_tells_what_becomes_of_the_records(
+    trine: Trine, small_recipe: Path
+) -> None:
+    """They leave records.jsonl, which nobody who changes a flag may expect; and come back."""
+    assert trine("run", "-c", small_recipe, "-m", "one").code == 0
+    path = small_recipe.parent / "run" / "records.jsonl"
+    before = path.read_bytes()
+    number = len(before.splitlines())
+    assert "stay in the journal" not in trine("run", "-c", small_recipe, "-m", "one").err
+    other = trine("run", "-c", small_recipe, "-m", "two").err
+    assert f"note: {number} records by one: out of records.jsonl" in other
+    assert "-m one brings the records back" in other
+    assert trine("run", "-c", small_recipe, "-m", "one").code == 0
+    assert path.read_bytes() == before
+    reseeded = trine("run", "-c", small_recipe, "-m", "one", "--seed", "7").err
+    assert f"note: {number} records by one, seed 42: out of records.jsonl" in reseeded
+    assert "--seed 42 brings" in reseeded
+
+
+@pytest.mark.parametrize("verb", ["run", "generate", "plan"])
+def test_nothing_said_is_no_order(
+    trine: Trine, verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the embedded model at work for an hour on families that it cannot write."""
+    monkeypatch.chdir(tmp_path)
+    ended = trine(verb, "-n", 10)
+    assert (ended.code, "no recipe and no model is named" in ended.err) == (2, True)
+    assert "-c quickstart" in ended.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_recipe_of_that_name(trine: Trine) -> None:
@@ -202,6 +233,7 @@ def on_a_terminal(*arguments: object) -> str:
 def test_a_terminal_gets_a_line_that_is_redrawn(small_recipe: Path) -> None:
     """On a terminal the progress line returns to its start; NO_COLOR leaves bold type at most."""
     screen = on_a_terminal("run", "-c", small_recipe)
+    assert "\rgenerate 0/40 · " in screen  # before the first answer, which may take minutes
     assert "\rgenerate 40/40 · " in screen
     assert not re.search("\x1b\\[[0-9;]*3[0-7]m", screen)
 

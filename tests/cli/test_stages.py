@@ -69,6 +69,19 @@ def test_a_users_file_is_filtered(trine: Trine, mine: Path, tmp_path: Path) -> N
     assert reasons == ["query_empty", "not_a_record"]
 
 
+@pytest.mark.parametrize("verb", ["filter", "dedupe", "contamination"])
+def test_a_file_of_pairs_is_no_file_of_records(trine: Trine, tmp_path: Path, verb: str) -> None:
+    """It is told, with the verb that makes records of it; "0 of 0 match" would be praise."""
+    pairs, out = tmp_path / "pairs.jsonl", tmp_path / "out"
+    pairs.write_text('{"query": "what is a bee", "positive": "An insect."}\n' * 2)
+    against = ("--against", pairs) if verb == "contamination" else ()
+    ended = trine(verb, pairs, *against, "-o", out)
+    assert ended.code == 2
+    assert "record" in ended.err.splitlines()[-2]
+    assert "trine import makes records of your own pairs" in ended.err
+    assert not list(out.glob("*.jsonl"))
+
+
 def test_a_users_file_is_deduplicated(trine: Trine, mine: Path, tmp_path: Path) -> None:
     """The second of two equal records goes, with the first as its partner."""
     ended = trine("dedupe", mine, "-o", tmp_path / "out")
@@ -134,6 +147,8 @@ def test_show_tells_what_a_dropped_record_resembles(
 
 def test_a_stage_of_a_run_says_what_is_of_before(trine: Trine, finished: Path) -> None:
     """Filter leads to deduplication, that to the data set; statistics say so meanwhile."""
+    assert "note: records changed" not in trine("stats", finished).err
+    assert trine("dedupe", finished).code == 0  # writes the same records again
     assert "note: records changed" not in trine("stats", finished).err
     change = "filters.length={query: {max_words: 12}}"
     assert f"next: trine dedupe {finished}" in trine("filter", finished, "--set", change).err

@@ -48,6 +48,22 @@ def test_tasks_lists_checks_and_shows(trine: Trine, flags: list[str]) -> None:
     unknown = trine("tasks", *flags, "show", "poems")
     assert unknown.code == 2
     assert "hint: one of: pairs, steps" in unknown.err
+    assert "'pars' (did you mean pairs?)" in trine("tasks", *flags, "show", "pars").err
+
+
+def test_a_prompts_folder_that_is_not_there_is_one_problem(
+    trine: Trine, flags: list[str], tmp_path: Path
+) -> None:
+    """Not one for each template and list that it would hold."""
+    ended = trine("tasks", *flags[:2], "--prompts", tmp_path / "promts", "check")
+    assert (ended.code, len(ended.err.splitlines())) == (2, 2)
+    assert f"{tmp_path / 'promts'}: no such folder" in ended.err
+
+
+def test_a_step_that_is_none_is_told_with_those_there_are(trine: Trine, flags: list[str]) -> None:
+    """The names of steps stand in tasks.yaml alone."""
+    ended = trine("prompt", "pairs", *flags, "--step", "wrte")
+    assert (ended.code, "hint: one of: brainstorm, write" in ended.err) == (2, True)
 
 
 def test_tasks_check_finds_all_problems_at_once(
@@ -99,6 +115,7 @@ def test_plan_estimates_and_writes_nothing(trine: Trine, small_recipe: Path) -> 
     assert "calls" in ended.out
     price = ["--set", "llm.input_usd_per_million=2.5", "--set", "llm.output_usd_per_million=10"]
     found = json.loads(trine("plan", "-c", small_recipe, "--json", *price).out)
+    assert "under $0.01" in trine("plan", "-c", small_recipe, "-n", 1, *price).out
     assert found["draws"] == sum(found["by_family"].values()) == 40
     assert found["calls"] >= 60
     assert 0 < found["usd"]["low"] <= found["usd"]["high"]

@@ -122,6 +122,35 @@ def test_other_settings_do_not_go_on_with_a_run(world: Path, tmp_path: Path) -> 
         train([world / "pairs.jsonl"], _config(world, tmp_path, max_steps=2, batch_size=4))
 
 
+def test_other_data_do_not_go_on_with_a_run(world: Path, tmp_path: Path) -> None:
+    """Rows added to a finished training would not be seen: its model would be called theirs."""
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_bytes((world / "pairs.jsonl").read_bytes())
+    config = _config(world, tmp_path / "out", max_steps=2)
+    train([pairs], config, export=False)
+    write_pairs(pairs, 60)
+    with pytest.raises(ConfigError, match="on other data"):
+        train([pairs], config)
+
+
+def test_a_finished_training_says_so_and_does_nothing(world: Path, tmp_path: Path) -> None:
+    """Until its model is gone: then that is exported again, and nothing trained."""
+    config = _config(world, tmp_path, max_steps=2, eval={"fraction": 0.2, "steps": 1})
+    first = train([world / "pairs.jsonl"], config)
+    assert first.model is not None
+    weights = (first.model / "model.safetensors").stat()
+    said: list[str] = []
+    assert train([world / "pairs.jsonl"], config, said.append) == first
+    assert (first.model / "model.safetensors").stat() == weights
+    assert "finished before" in said[0]
+    assert not any("parity" in line for line in said)
+    (first.model / "model.safetensors").unlink()
+    again = train([world / "pairs.jsonl"], config, said.append)
+    assert (again.steps, again.scores, again.model) == (first.steps, first.scores, first.model)
+    assert "going on from step 2" in said
+    assert (first.model / "model.safetensors").is_file()
+
+
 def test_a_run_that_gives_no_number_stops_with_its_batch(world: Path, tmp_path: Path) -> None:
     config = _config(world, tmp_path, learning_rate=1e30, max_grad_norm=None)
     with pytest.raises(RunError, match="diverged"):
