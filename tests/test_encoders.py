@@ -163,11 +163,13 @@ class Api(BaseHTTPRequestHandler):
     """An embeddings API: a text's vector is (its length, 1); items come in reverse."""
 
     seen: list[dict[str, Any]]
+    paths: list[str]
 
     def do_POST(self) -> None:
         """Answer by the model's name: the vectors, a refusal, too few, or nonsense."""
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         type(self).seen.append(body)
+        type(self).paths.append(self.path)
         items = [
             {"index": index, "object": "embedding", "embedding": [len(text), 1.0]}
             for index, text in enumerate(body["input"])
@@ -195,7 +197,7 @@ class Api(BaseHTTPRequestHandler):
 @pytest.fixture
 def api() -> Iterator[str]:
     """The address of a running embeddings API."""
-    Api.seen = []
+    Api.seen, Api.paths = [], []
     server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
@@ -214,6 +216,13 @@ def test_an_api_is_asked_in_batches_and_keeps_the_order(api: str) -> None:
     assert [len(body["input"]) for body in Api.seen].count(BATCH_SIZE) == 200 // BATCH_SIZE
     assert encoder.encode(["x"], kind="query", task="T").shape == (1, 2)
     assert Api.seen[-1]["input"] == ["Instruct: T\nQuery: x"]
+
+
+def test_a_query_in_the_address_is_sent_with_every_request(api: str) -> None:
+    """Azure's `api-version`."""
+    encoder = OpenAIEncoder("good", api_key=None, base_url=f"{api}?api-version=1&b=2")
+    assert encoder.encode(["x"], kind="document").shape == (1, 2)
+    assert Api.paths == ["/v1/embeddings?api-version=1&b=2"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 import openai
@@ -36,11 +37,13 @@ class OpenAIEncoder:
         if api_key is None and base_url is None:
             raise LLMError("no API key", hint="export OPENAI_API_KEY=… (or give --base-url)")
         self.name = model
-        self._place = base_url or "https://api.openai.com/v1"
+        address, _, query = (base_url or "").partition("?")  # the package would put it into paths
+        self._place = address or "https://api.openai.com/v1"
         self._prompts = prompts or Prompts()
         self._client = openai.OpenAI(
             api_key=api_key or "none",
-            base_url=base_url,
+            base_url=address or None,
+            default_query=dict(parse_qsl(query)),
             timeout=timeout_s,
             max_retries=max_retries,
         )
