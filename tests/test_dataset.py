@@ -404,9 +404,20 @@ def test_no_records_is_an_input_error(tmp_path: Path) -> None:
 def test_configuration_names_are_safe_and_different() -> None:
     """A family keeps its name where it can; others get one that no other family has."""
     assert config_name("short-long") == "short-long"
-    names = {config_name(family) for family in ("default", "a/b", "a b", "..", "日本", "a*b")}
+    assert config_name("用語-検索") == "用語-検索"
+    names = {config_name(family) for family in ("default", "a/b", "a b", "..", "日本?", "a*b")}
     assert len(names) == 6
-    assert all(name.isascii() and not set(name) & set("/ *") for name in names)
+    assert all(not set(name) & set("/ *?") for name in names)
+
+
+def test_a_family_with_a_japanese_name_is_loaded_by_it(tmp_path: Path) -> None:
+    """As configuration, folder and value."""
+    from datasets import load_dataset  # noqa: PLC0415
+
+    items = [record(1, "用語検索"), record(2)]
+    write_dataset(lambda: items, tmp_path / "set", split=Split(frozenset()))
+    found = load_dataset(str(tmp_path / "set"), "用語検索", cache_dir=str(tmp_path / "cache"))
+    assert list(found["train"]["id"]) == [items[0].id]
 
 
 # Exports

@@ -71,7 +71,7 @@ class Layout:
 
 def config_name(family: str) -> str:
     """The family's name as a configuration and a folder; changed only where it cannot be one."""
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", family)
+    plain = re.sub(r"[^\w.-]", "_", family)
     if plain == family and plain.strip(".") and plain != DEFAULT:
         return family
     return f"{plain.strip('.')}-{content_id(family)[:8]}"
