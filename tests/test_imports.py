@@ -247,3 +247,27 @@ def test_a_misspelt_file_is_not_looked_for_on_the_hub() -> None:
     """Its suffix tells that a file was meant."""
     with pytest.raises(InputError, match="no file of rows"):
         imported(Path("nowhere.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (
+            {"id": "7", "question": "q", "answer": "a", "answer_2": "b", "hard": "n"},
+            ["query: question; positives: answer, answer_2; not used: id, hard"],
+        ),
+        (
+            {"クエリ": "蜂蜜", "正解": "巣", "誤答": "紙"},
+            ["query: クエリ; positives: 正解; negatives: 誤答"],
+        ),
+        ({"title": "t"}, []),
+    ],
+)
+def test_it_is_told_which_columns_are_read(
+    tmp_path: Path, row: dict[str, str], told: list[str]
+) -> None:
+    """Negatives under a name that is not known would be lost without a word."""
+    said: list[str] = []
+    source = jsonl(tmp_path / "pairs.jsonl", row, row)
+    list(import_records(str(source), ImportOptions(), said.append))
+    assert said == told

@@ -11,7 +11,7 @@ from typing import Literal
 from generator.errors import InputError
 from generator.imports.collections import beir, msmarco, triples
 from generator.imports.example import Columns, Example, Item
-from generator.imports.formats import clicks, nli, pairs, squad
+from generator.imports.formats import clicks, nli, pairs, read_as, squad
 from generator.imports.tables import Placed, rows_of, unreadable
 from generator.langid import detect
 from generator.records import InBatch, Provenance, Record, Rejected, make_record
@@ -54,9 +54,14 @@ class ImportOptions:
     limit: int | None = None
 
 
-def import_records(source: str, options: ImportOptions) -> Iterator[Record | Rejected]:
-    """The records of a source, in its order. Raises InputError where it cannot be read."""
-    kind, items = _items(source, options)
+def import_records(
+    source: str, options: ImportOptions, note: Callable[[str], None] = lambda _: None
+) -> Iterator[Record | Rejected]:
+    """The records of a source, in its order. Raises InputError where it cannot be read.
+
+    `note` is told once which columns of a table of pairs are read as what, and which are not.
+    """
+    kind, items = _items(source, options, note)
     kept = 0
     for item in items:
         result = item if isinstance(item, Rejected) else _record(item, kind, source, options)
@@ -69,7 +74,9 @@ def import_records(source: str, options: ImportOptions) -> Iterator[Record | Rej
             return
 
 
-def _items(source: str, options: ImportOptions) -> tuple[str, Iterator[Item]]:
+def _items(
+    source: str, options: ImportOptions, note: Callable[[str], None]
+) -> tuple[str, Iterator[Item]]:
     path, kind = Path(source), options.format
     if path.is_dir():
         if kind == "auto":
@@ -80,10 +87,13 @@ def _items(source: str, options: ImportOptions) -> tuple[str, Iterator[Item]]:
     if kind in _FOLDERS:
         raise InputError(f"{source}: no folder", hint=f"a folder as {kind} has it")
     rows = rows_of(source, split=options.split, named=options.columns.named)
-    if kind == "auto":
-        first = next(rows, None)
-        rows = rows if first is None else chain([first], rows)
-        kind = _guessed(first)
+    first = next(rows, None)
+    rows = rows if first is None else chain([first], rows)
+    kind = _guessed(first) if kind == "auto" else kind
+    if kind == "pairs" and first is not None and not isinstance(first[1], Rejected):
+        told = read_as(first[1], options.columns)
+        if told:
+            note(told)
     return kind, _ROWS[kind](rows, options.columns, options.min_clicks)
 
 

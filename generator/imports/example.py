@@ -90,11 +90,15 @@ def texts(value: Any) -> tuple[str, ...]:
 
 def numbered(row: Mapping[str, Any], names: Iterable[str], given: str | None) -> tuple[str, ...]:
     """The texts of a column and of its followers: negative, negative_1 and so on."""
+    cells = (texts(row[name]) for name in followers(row, names, given))
+    return tuple(dict.fromkeys(text for cell in cells for text in cell))
+
+
+def followers(row: Mapping[str, Any], names: Iterable[str], given: str | None) -> list[str]:
+    """The given column, or the first of the usual names, and those that are numbered after it."""
     first = column(row, given, names)
-    stems = [first] if first else list(names)
-    found = list(texts(row.get(first))) if first else []
-    for stem in stems:
+    found = [first] if first else []
+    for stem in [first] if first else names:
         more = (key for key in row if key != first and key.startswith(f"{stem}_"))
-        found += [text for key in sorted(more) if key[len(stem) + 1 :].isdigit()
-                  for text in texts(row[key])]  # fmt: skip
-    return tuple(dict.fromkeys(found))
+        found += [key for key in sorted(more) if key[len(stem) + 1 :].isdigit()]
+    return found

@@ -17,6 +17,7 @@ from generator.imports.example import (
     Grouped,
     Item,
     column,
+    followers,
     numbered,
     texts,
 )
@@ -50,6 +51,22 @@ def _pair(place: str, row: Mapping[str, Any], columns: Columns) -> Item:
         numbered(row, NEGATIVE, columns.negative),
         content_id(answers[0]) if is_passage else None,
     )
+
+
+def read_as(row: Mapping[str, Any], columns: Columns) -> str:
+    """Which columns of a row of pairs are read, as what, and which are not; "" where it is none."""
+    query = column(row, columns.query, QUERY)
+    positive = column(row, columns.positive, (name for name in POSITIVE if name != query))
+    if query is None or positive is None:
+        return ""
+    parts = {
+        "query": [query],
+        "positives": followers(row, (positive,), positive),
+        "negatives": followers(row, NEGATIVE, columns.negative),
+    }
+    used = {name for names in parts.values() for name in names}
+    parts["not used"] = [str(name) for name in row if name not in used]
+    return "; ".join(f"{what}: {', '.join(names)}" for what, names in parts.items() if names)
 
 
 def squad(rows: Iterator[Placed], columns: Columns, least: int) -> Iterator[Item]:
