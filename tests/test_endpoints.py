@@ -68,30 +68,19 @@ def at(*servers: MockServer, **options: object) -> Callable[[], OpenAILLM]:
 
 
 @contextmanager
-def raw(*replies: bytes) -> Iterator[str]:
-    """A server that writes these bytes, one a connection, the last one again and again.
-
-    b"RESET" resets the connection before, and with what stands before it, in the reply.
-    """
+def serving(talk: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server that has this talk on every connection, one after another."""
     listener = socket.create_server(("127.0.0.1", 0))
-    left = list(replies)
 
-    def answer() -> None:
+    def serve() -> None:
         while True:
             try:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            with connection:
-                while b"}" not in (connection.recv(65536) or b"}"):
-                    pass
-                reply = left[0] if len(left) == 1 else left.pop(0)
-                connection.sendall(reply.removesuffix(b"RESET"))
-                if reply.endswith(b"RESET"):
-                    linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            talk(connection)
 
-    thread = threading.Thread(target=answer, daemon=True)
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
@@ -99,6 +88,28 @@ def raw(*replies: bytes) -> Iterator[str]:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join()
+
+
+@contextmanager
+def raw(*replies: bytes) -> Iterator[str]:
+    """A server that writes these bytes, one a connection, the last one again and again.
+
+    b"RESET" resets the connection before, and with what stands before it, in the reply.
+    """
+    left = list(replies)
+
+    def answer(connection: socket.socket) -> None:
+        with connection:
+            while b"}" not in (connection.recv(65536) or b"}"):
+                pass
+            reply = left[0] if len(left) == 1 else left.pop(0)
+            connection.sendall(reply.removesuffix(b"RESET"))
+            if reply.endswith(b"RESET"):
+                linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    with serving(answer) as url:
+        yield url
 
 
 def http(body: bytes, status: int = 200, *headers: str) -> bytes:
@@ -195,31 +206,21 @@ def hanging(answers: int, but: bytes = b"{}") -> Iterator[str]:
 
     It never answers one that holds the bytes `but` either.
     """
-    listener = socket.create_server(("127.0.0.1", 0))
     left, held = iter(range(answers)), []
 
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            held.append(connection)
-            asked = b""
-            while b"}]" not in asked and (part := connection.recv(65536)):
-                asked += part
-            if but not in asked and next(left, None) is not None:
-                connection.sendall(http(GOOD))
-                connection.close()
+    def take(connection: socket.socket) -> None:
+        held.append(connection)
+        asked = b""
+        while b"}]" not in asked and (part := connection.recv(65536)):
+            asked += part
+        if but not in asked and next(left, None) is not None:
+            connection.sendall(http(GOOD))
+            connection.close()
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        with serving(take) as url:
+            yield url
     finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
         for connection in held:
             connection.close()
 
