@@ -23,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
@@ -60,7 +60,7 @@ class Arm:
     real: str = "real"
 
 
-def arms(writers: Iterable[str]) -> list[Arm]:
+def arms(writers: Sequence[str]) -> list[Arm]:
     """Every arm, the most telling first.
 
     After the whole, what each part adds: alone (to the bare loop) and on top of those before it.
@@ -70,6 +70,7 @@ def arms(writers: Iterable[str]) -> list[Arm]:
     found = [Arm("real", "real"), Arm(full, "real.cut", DISTILLED, full)]
     for w in writers:
         found += [
+            Arm(f"{w} kept cut+distilled", f"{w}.kept.cut", (*DISTILLED, MORE), full),
             Arm(f"{w} all cut+distilled", f"{w}.all.cut", (*DISTILLED, MORE), full),
             Arm(f"{w} all", f"{w}.all", (MORE,)),
             Arm(f"{w} cut+distilled", f"{w}.checked.cut", DISTILLED, full),
@@ -193,7 +194,7 @@ def bare_taxonomy(folder: Path) -> Path:
 
 
 def prepare(options: argparse.Namespace, work: Path) -> None:
-    """The rows of every arm: as many pairs as there are real ones, unless the arm is `all`."""
+    """The rows of every arm: as many pairs as there are real ones, but for `all` and `kept`."""
     rows = work / "rows"
     write(rows / "real.jsonl", lines(work / "real.jsonl"))
     for name, model in options.writer:
@@ -213,12 +214,13 @@ def prepare(options: argparse.Namespace, work: Path) -> None:
         write(rows / f"{name}.filtered.jsonl", kept[:PAIRS])
         write(rows / f"{name}.checked.jsonl", checked[:PAIRS])
         write(rows / f"{name}.all.jsonl", checked)
+        write(rows / f"{name}.kept.jsonl", kept)
         for number, word in ((1, "one"), (2, "two")):
             write(rows / f"{name}.{word}.jsonl", at_most(checked, number)[:PAIRS])
     writers = [name for name, _ in options.writer]
     jobs = [(source, kind) for source in ("real", *(f"{w}.checked" for w in writers))
             for kind in ("mined", "cut")]  # fmt: skip
-    jobs += [(f"{w}.all", "cut") for w in writers]
+    jobs += [(f"{w}.{which}", "cut") for w in writers for which in ("kept", "all")]
     jobs += [(f"{w}.bare", kind) for w in writers for kind in ("mined", "cut")]
     spawned = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(options.processes, len(jobs)), mp_context=spawned) as pool:
@@ -301,7 +303,7 @@ def train_all(options: argparse.Namespace, work: Path) -> None:
 def unscored(options: argparse.Namespace, work: Path) -> list[tuple[Arm, int]]:
     """The arms and seeds that are still to be trained."""
     done = {(r["arm"], r["seed"]) for r in results(work)}
-    wanted = arms(name for name, _ in options.writer)
+    wanted = arms([name for name, _ in options.writer])
     if options.arm:
         wanted = [arm for arm in wanted if any(text in arm.name for text in options.arm)]
     pairs = [(arm, seed) for seed in options.seeds for arm in wanted]

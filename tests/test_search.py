@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -193,3 +196,19 @@ def test_a_corpus_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> 
 def test_pieces_are_lower_case_and_normal() -> None:
     """NFKC first: full-width letters and half-width kana are the usual ones."""
     assert pieces("ＡＢＣ ｶﾞｽ") == ["abc", "ガス"]
+
+
+def test_bm25_starts_no_jax(tmp_path: Path) -> None:
+    """bm25s runs JAX as it is imported, where it is installed: that takes a GPU's memory."""
+    (tmp_path / "jax").mkdir()
+    (tmp_path / "jax" / "__init__.py").write_text("print('jax was started')\n")
+    (tmp_path / "jax" / "lax.py").write_text("def top_k(scores, k): return scores[:k], None\n")
+    code = (
+        "from generator.search.bm25 import BM25; BM25(['one text', 'two texts']).search(['one'], 1)"
+        "; import sys; print('jax' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False"]

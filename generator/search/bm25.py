@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.errors import MissingExtra
 from generator.search.hits import Hits, Scores, hits, keys, largest
-from generator.search.tokenise import GUESS_TEXTS, Tokeniser, guess_language
+from generator.search.tokenise import GUESS_TEXTS, Tokeniser, bm25s, guess_language
 
 K1, B = 1.5, 0.75
 
@@ -83,10 +82,7 @@ class _Terms:
 
 
 def _index(terms: _Terms) -> Any:
-    try:
-        import bm25s  # noqa: PLC0415 - loads a second of packages
-    except ImportError as exc:
-        raise MissingExtra("bm25s", "eval") from exc
-    index = bm25s.BM25(k1=K1, b=B, method="lucene")
-    index.index(bm25s.tokenization.Tokenized(terms, terms.vocabulary), show_progress=False)
+    package = bm25s()
+    index = package.BM25(k1=K1, b=B, method="lucene")
+    index.index(package.tokenization.Tokenized(terms, terms.vocabulary), show_progress=False)
     return index

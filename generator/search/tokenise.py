@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 from generator.errors import InputError, MissingExtra
 from generator.text import CJK, HAN, SOUTH_EAST
@@ -106,12 +107,26 @@ def _pattern() -> re.Pattern[str]:
 
 @cache
 def _stop_words(language: str) -> frozenset[str]:
+    words: Sequence[str] = getattr(bm25s().stopwords, LANGUAGES[language][1])
+    return frozenset(words)
+
+
+def bm25s() -> Any:
+    """The package, imported without JAX. Raises MissingExtra without it.
+
+    Where JAX is installed, bm25s runs it as it is imported; that reserves three quarters of a
+    GPU's memory, which an encoder or vLLM then lacks.
+    """
+    modules: dict[str, Any] = sys.modules  # a None says that there is no such package
+    hidden = modules.setdefault("jax", None) is None
     try:
-        module = import_module("bm25s.stopwords")
+        import_module("bm25s.stopwords")
+        return import_module("bm25s")
     except ImportError as exc:
         raise MissingExtra("bm25s", "eval") from exc
-    words: Sequence[str] = getattr(module, LANGUAGES[language][1])
-    return frozenset(words)
+    finally:
+        if hidden:
+            del modules["jax"]
 
 
 def _stemmer(language: str) -> Callable[[str], str]:
