@@ -133,9 +133,9 @@ class Recorder(VllmLLM):
     async def _answer(self, engine: Any, tokens: list[int], prompt: Prompt) -> Any:
         self.asked.append((tokens, prompt.params, prompt.schema if self._structured else ""))
         self.clock.send()
-        output = await super()._answer(engine, tokens, prompt)
-        self.clock.answer(len(output.outputs[0].token_ids))
-        return output
+        answer = await super()._answer(engine, tokens, prompt)
+        self.clock.answer(len(answer.tokens))
+        return answer
 
     async def feed(self, prompts: list[Asked]) -> None:
         """Ask prompts that were recorded, as many at once as a run does."""
@@ -144,11 +144,11 @@ class Recorder(VllmLLM):
 
         async def worker() -> None:
             for tokens, params, schema in left:
-                output = await self._answer(
+                answer = await self._answer(
                     engine, tokens, Prompt("", "", "", 0, (), params, schema)
                 )
                 self.prompt_tokens += len(tokens)
-                self.cached += output.num_cached_tokens or 0
+                self.cached += answer.cached
 
         try:
             await asyncio.gather(*(worker() for _ in range(self.concurrency)))
@@ -287,8 +287,10 @@ def vary(prompt: Asked, variant: str) -> Asked:
 
 def sampling(prompt: Asked) -> Any:
     """As a user of `LLM.generate` gives them: text comes back."""
+    from vllm.sampling_params import RequestOutputKind
+
     params = vllm_engine.sampling(prompt[1], prompt[2])
-    params.detokenize = True
+    params.detokenize, params.output_kind = True, RequestOutputKind.FINAL_ONLY
     return params
 
 

@@ -43,13 +43,13 @@ class Unparsed:
 
 
 def parse_reply(
-    answer: str, fields: Mapping[str, ReplyField], *, truncated: bool = False
+    answer: str, fields: Mapping[str, ReplyField], *, cut: str = ""
 ) -> dict[str, str] | Unparsed:
     """The reply's texts by field name, stripped and valid Unicode.
 
-    `truncated`: the model ran out of tokens; a repaired object is then refused, for its last text
-    is cut. Reasons: answer_empty, answer_too_long, answer_truncated, no_json_object, field_missing,
-    field_not_text, field_not_allowed.
+    `cut`: why the reply is not whole; a repaired object is then refused for this reason, for its
+    last text is cut. Reasons: answer_empty, answer_too_long, no_json_object, field_missing,
+    field_not_text, field_not_allowed and `cut`.
     """
     text = _prepared(answer)
     if isinstance(text, Unparsed):
@@ -60,12 +60,12 @@ def parse_reply(
             continue
         reply = _fields(value, fields)
         if isinstance(reply, dict):
-            if repaired and truncated:
-                return Unparsed("answer_truncated", text[-80:])
+            if repaired and cut:
+                return Unparsed(cut, text[-80:])
             return reply
         best = best or reply
-    if truncated:
-        return Unparsed("answer_truncated", text[-80:])
+    if cut:
+        return Unparsed(cut, text[-80:])
     return best or Unparsed("no_json_object", text[:80])
 
 

@@ -64,6 +64,7 @@ _OF_A_RECORD = {
     "answer_empty": "The model answered nothing.",
     "answer_too_long": "The reply is longer than its field may be.",
     "answer_truncated": "The reply was cut off at max_tokens: raise it, or ask for shorter texts.",
+    "answer_loops": "The reply said the same over and over, and was cut off.",
     "not_asked": "Nothing was asked: no attempt is allowed (llm.max_attempts).",
     # generate
     "unanswered": "The run ended before this draw was answered; the same command asks it.",

@@ -32,6 +32,9 @@ Steps = Generator[Prompt, Completion, T]
 Outcome = Record | Rejected
 Tasks = tuple[Task, ...] | Rejected
 
+# Finish reasons of a reply that is not whole: the reason where nothing can be read from it.
+_CUT = {"length": "answer_truncated", "repetition": "answer_loops"}
+
 
 def example_steps(plan: Plan, draw: Draw, task: Task | None) -> Steps[Outcome]:
     """The steps of one example: its record, or why there is none."""
@@ -123,14 +126,14 @@ def _asked(
 
 def _fields_of(step: Step) -> Callable[[Completion], dict[str, str] | Unparsed]:
     def parse(completion: Completion) -> dict[str, str] | Unparsed:
-        truncated = completion.finish_reason == "length"
-        return parse_reply(completion.text, step.reply, truncated=truncated)
+        cut = _CUT.get(completion.finish_reason, "")
+        return parse_reply(completion.text, step.reply, cut=cut)
 
     return parse
 
 
 def _tasks_of(completion: Completion) -> tuple[str, ...] | Unparsed:
-    return parse_tasks(completion.text, truncated=completion.finish_reason == "length")
+    return parse_tasks(completion.text, truncated=completion.finish_reason in _CUT)
 
 
 def _prompt(

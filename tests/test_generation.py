@@ -111,6 +111,32 @@ class Failing(ScriptedLLM):
         return answer
 
 
+class Looping(ScriptedLLM):
+    """Is cut off in a loop, at every first attempt or at all of them."""
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__()
+        self.attempts = attempts
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """An answer, or the beginning of one that loops."""
+        if prompt.attempt < self.attempts:
+            return Completion('{"query": "on and on and on and on', "repetition")
+        return await super().complete(prompt)
+
+
+@pytest.mark.parametrize(("attempts", "kept"), [(1, 10), (2, 0)])
+def test_a_reply_that_loops_is_asked_for_again(
+    small_taxonomy: tuple[Path, Path], tmp_path: Path, attempts: int, kept: int
+) -> None:
+    plan = plan_of(small_taxonomy, 10, **{"llm.max_attempts": 2})
+    with Journal(tmp_path / "j.sqlite") as journal:
+        outcomes, _ = live(plan, journal, Looping(attempts))
+    reasons = [o.reason for o in outcomes.values() if isinstance(o, Rejected)]
+    assert set(reasons) <= {"answer_loops", "no_task_list", "list_too_short"}
+    assert len(outcomes) - len(reasons) == kept
+
+
 def test_live_is_replay(small_taxonomy: tuple[Path, Path], tmp_path: Path) -> None:
     """What the run saw and what the journal gives are the same for every draw, in draw order."""
     plan = plan_of(small_taxonomy)

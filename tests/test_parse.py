@@ -41,7 +41,7 @@ ANY = st.text(st.characters(), max_size=300) | JSON_LIKE
 @example('{"user_query": "\\ud800", "text": "\\u0000"}', False)
 def test_any_text_gives_a_reply_or_a_known_reason(text: str, truncated: bool) -> None:
     """A reply holds every field, stripped, and can be stored as UTF-8."""
-    reply = parse_reply(text, FIELDS, truncated=truncated)
+    reply = parse_reply(text, FIELDS, cut="answer_truncated" if truncated else "")
     if isinstance(reply, Unparsed):
         assert reply.reason in REPLY_REASONS
         reply.detail.encode()
@@ -158,10 +158,10 @@ def test_a_text_may_speak_of_the_tag_that_ends_thinking() -> None:
 def test_a_truncated_answer_is_taken_only_when_its_object_is_whole() -> None:
     """Else its last text is cut, and repair would hide that."""
     cut = '{"user_query": "a b", "text": "c and th'
-    assert parse_reply(cut, FIELDS, truncated=True) == Unparsed("answer_truncated", cut)
+    assert parse_reply(cut, FIELDS, cut="answer_truncated") == Unparsed("answer_truncated", cut)
     assert parse_reply(cut, FIELDS) == {"user_query": "a b", "text": "c and th"}
-    assert parse_reply(f"{GOOD} And now I w", FIELDS, truncated=True) == READ
-    assert parse_reply("```json\n{", FIELDS, truncated=True) == Unparsed(
+    assert parse_reply(f"{GOOD} And now I w", FIELDS, cut="answer_truncated") == READ
+    assert parse_reply("```json\n{", FIELDS, cut="answer_truncated") == Unparsed(
         "answer_truncated", "```json\n{"
     )
 

@@ -141,6 +141,14 @@ def test_free_text_ends_by_itself(session: Session) -> None:
     assert "<|im_end|>" not in answer.text
 
 
+def test_a_reply_that_loops_is_cut_off(session: Session) -> None:
+    song, short = prompt("a long song", shots=(), max_tokens=1500), prompt("tea", max_tokens=200)
+    looping, whole = session.ask(song, short)
+    assert looping.finish_reason == "repetition"
+    assert looping.completion_tokens < 800
+    assert whole.finish_reason == "stop"
+
+
 def test_a_cancelled_request_frees_its_place(session: Session) -> None:
     async def go() -> Completion:
         long = [

@@ -15,6 +15,7 @@ import torch
 import xgrammar
 
 from generator.llm.attention import Head, Slots, View
+from generator.llm.loops import EVERY, LOOPS, loops
 
 TOP_K = 64
 """Tokens that sampling chooses among; sorting a whole vocabulary would halve the speed."""
@@ -152,6 +153,8 @@ class Decoder:
                 return
         if len(row.out) >= row.max_tokens:
             row.finish_reason = "length"
+        elif not len(row.out) % EVERY and loops(row.out):
+            row.finish_reason = LOOPS
 
 
 def _constrain(rows: list[Row], logits: torch.Tensor) -> None:

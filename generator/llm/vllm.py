@@ -25,7 +25,9 @@ from generator.llm.converted import as_folder
 from generator.llm.encoding import Encoder
 from generator.llm.enginelog import EngineLog
 from generator.llm.lifeline import Lifeline
+from generator.llm.loops import LOOPS
 from generator.llm.reasoning import without_thinking
+from generator.llm.vllm_engine import Answer
 from generator.llm.vllm_errors import explained
 from generator.llm.weights import EMBEDDED, find_weights
 from generator.modelconfig import VllmConfig
@@ -34,7 +36,7 @@ from generator.records import Completion, Prompt
 # Requests a row: one that runs, one that waits, and as many again because a brainstorming call runs
 # longest, and until it ends its twenty draws send nothing. With 2 a fifth of the rows idled.
 _IN_FLIGHT = 4
-_ANSWERED = frozenset({"stop", "length"})
+_ANSWERED = frozenset({"stop", "length", LOOPS})
 _SCHEMA = re.compile("grammar|schema|structured", re.IGNORECASE)
 
 
@@ -91,20 +93,19 @@ class VllmLLM:
                 f"{len(tokens)} tokens leave no room for an answer: the model's context is "
                 f"{self._context} (llm.vllm.max_model_len)",
             )
-        output = await self._answer(engine, tokens, prompt)
-        answer = output.outputs[0]
+        answer = await self._answer(engine, tokens, prompt)
         if answer.finish_reason not in _ANSWERED:
             raise RequestFailed(f"engine_{answer.finish_reason}", "the engine gave no answer")
-        said = answer.text or tokenizer.decode(answer.token_ids, skip_special_tokens=True)
+        said = answer.text or tokenizer.decode(answer.tokens, skip_special_tokens=True)
         text, thought = without_thinking(said)
         return Completion(
             text=text,
             finish_reason=answer.finish_reason,
             prompt_tokens=len(tokens),
-            completion_tokens=len(answer.token_ids),
+            completion_tokens=len(answer.tokens),
             latency_s=round(time.perf_counter() - begun, 4),
-            cached_tokens=output.num_cached_tokens or 0,
-            reasoning_tokens=round(thought * len(answer.token_ids)),
+            cached_tokens=answer.cached,
+            reasoning_tokens=round(thought * len(answer.tokens)),
         )
 
     async def _tokens(self, tokenizer: Any, prompt: Prompt) -> list[int]:
@@ -124,15 +125,14 @@ class VllmLLM:
             self._encoder = Encoder(tokenizer)
         return await self._encoder.encode(text)
 
-    async def _answer(self, engine: Any, tokens: list[int], prompt: Prompt) -> Any:
+    async def _answer(self, engine: Any, tokens: list[int], prompt: Prompt) -> Answer:
         params = vllm_engine.sampling(prompt.params, prompt.schema if self._structured else "")
         number = str(next(self._numbers))
         outputs = engine.generate(vllm_engine.prompt_of(tokens), params, number)
         try:
-            *_, output = [output async for output in outputs]  # it is the only one
+            return await vllm_engine.answer(outputs)
         except Exception as error:
             raise self._meaning(error, prompt) from error
-        return output
 
     def _meaning(self, error: Exception, prompt: Prompt) -> LLMError | RequestFailed:
         """What a failure of one request means for the run."""

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import fields
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
 from generator.errors import LLMError
+from generator.llm.loops import EVERY, LOOPS, SPAN, loops
 from generator.modelconfig import VllmConfig
 from generator.records import Params
 
@@ -36,7 +39,7 @@ def engine_config(model: str, options: VllmConfig) -> Any:
             f"vLLM's engine has no argument {', '.join(unknown)}",
             hint="vllm serve --help lists them; write _ for -",
         )
-    arguments = engine_arguments(model, options)
+    arguments = {"stream_interval": EVERY, **engine_arguments(model, options)}
     return AsyncEngineArgs(**arguments).create_engine_config(UsageContext.LLM_CLASS)
 
 
@@ -106,8 +109,33 @@ def prompt_of(tokens: list[int]) -> Any:
     return tokens_input(tokens)
 
 
+@dataclass(slots=True)
+class Answer:
+    """What the engine said: tokens, and text where it searched for stop words."""
+
+    tokens: list[int]
+    text: str = ""
+    finish_reason: str = ""
+    cached: int = 0
+
+
+async def answer(outputs: AsyncGenerator[Any]) -> Answer:
+    """One request's answer, ended as soon as it loops. Raises what the engine raises."""
+    said = Answer([])
+    async with aclosing(outputs):  # which ends the request where it is left
+        async for output in outputs:
+            part = output.outputs[0]
+            said.tokens += part.token_ids
+            said.text += part.text
+            said.cached = output.num_cached_tokens or said.cached
+            said.finish_reason = part.finish_reason or (LOOPS if loops(said.tokens) else "")
+            if said.finish_reason:
+                break
+    return said
+
+
 def sampling(params: Params, schema: str) -> Any:
-    """How a request is sampled; answers come whole, and as tokens where no text is searched.
+    """How a request is sampled; long answers come in parts, as tokens where no text is searched.
 
     Raises LLMError for a key of `llm.extra_body` that vLLM does not sample by.
     """
@@ -117,6 +145,7 @@ def sampling(params: Params, schema: str) -> Any:
         StructuredOutputsParams,
     )
 
+    may_loop = params.max_tokens > SPAN
     options: dict[str, Any] = {
         "temperature": params.temperature,
         "top_p": params.top_p,
@@ -124,7 +153,7 @@ def sampling(params: Params, schema: str) -> Any:
         "seed": params.seed,
         "stop": list(params.stop),
         "detokenize": bool(params.stop),
-        "output_kind": RequestOutputKind.FINAL_ONLY,
+        "output_kind": RequestOutputKind.DELTA if may_loop else RequestOutputKind.FINAL_ONLY,
         "skip_clone": True,  # each is used once
         **more_of_body(params.extra),
     }

@@ -107,6 +107,16 @@ def test_a_short_answer_does_not_wait_for_long_ones(session: Session) -> None:
     assert [a.completion_tokens for a in answers] == [300] * 5 + [4] * 15
 
 
+def test_a_reply_that_loops_is_cut_off_and_leaves_the_engine(session: Session) -> None:
+    only = '{"allowed_token_ids": [28], "ignore_eos": true}'
+    looping = [prompt(t, schema="", max_tokens=900, extra=only) for t in TOPICS * 2]
+    *cut, whole = session.ask(*looping, prompt("tea", max_tokens=300))
+    assert {answer.finish_reason for answer in cut} == {"repetition"}
+    assert {answer.completion_tokens for answer in cut} <= set(range(256, 400))
+    assert whole.finish_reason == "stop"
+    assert json.loads(whole.text)["text"]
+
+
 def test_a_prompt_that_is_too_long_fails_alone(session: Session) -> None:
     async def both() -> list[Any]:
         asked = (prompt("tea " * CONTEXT), prompt("tea"))
