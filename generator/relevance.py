@@ -72,7 +72,8 @@ def _names(record: Record) -> list[str]:
 
 
 def _own_texts(record: Record) -> list[Passage]:
-    return [Passage(text.id, text.text) for text in (*record.positives, *record.negatives)]
+    positives = [Passage(text.id, text.text) for text in record.positives]
+    return positives + [Passage(text.id, text.text) for text in record.negatives]
 
 
 def _written_from(record: Record, documents: Mapping[str, Passage]) -> list[Passage]:
