@@ -60,8 +60,8 @@ def right_passages(
     for record in records:
         own = _written_from(record, documents)
         right = [passage.id for passage in own] or [text.id for text in record.positives]
-        if own:
-            query, long = _letters(record.query), word_count(record.query) >= _SENTENCE_WORDS
+        query, long = _letters(record.query), word_count(record.query) >= _SENTENCE_WORDS
+        if own and query:
             right += [n for n, title, text in texts if title == query or (long and query in text)]
         found[record.id] = dict.fromkeys(right, 1)
     return found

@@ -92,10 +92,11 @@ def test_whoever_holds_the_sentence_whole_is_right(tmp_path: Path) -> None:
     english = written_from("a", SENTENCE, BEES)
     japanese = written_from("d", JAPANESE, "夏は別である。")
     word = written_from("a", "hive", documents[0].full, requests=("r",))
-    found = held(tmp_path, [english, japanese, word], rest, documents)
+    marks = written_from("a", "?!", documents[0].full, requests=("r",))
+    found = held(tmp_path, [english, japanese, word, marks], rest, documents)
     assert right(found, english) == {"a", "b"}
     assert right(found, japanese) == {"d", "e"}
-    assert right(found, word) == {"a"}
+    assert right(found, word) == right(found, marks) == {"a"}
 
 
 def test_all_parts_of_a_section_are_right_for_its_heading(tmp_path: Path) -> None:
