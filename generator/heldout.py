@@ -1,6 +1,7 @@
 """A run's held-out questions against its passages: how good an embedder is, and what it finds.
 
-Questions carry their own instructions; passages stand as they are, as `trine search` has them.
+Questions carry their own instructions; passages stand as they are, as `trine search` has them
+(`relevance.py`: which ones, and which are right).
 Texts whose positive is a label ask for no passage: training sets them against their own negatives
 alone (`in_batch: none`), and where labels lie among all passages says nothing of it.
 """
@@ -12,10 +13,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from generator.evaluation.evaluate import DEPTH, rank, retrieval_measures
+from generator.evaluation.evaluate import DEPTH, rank
+from generator.evaluation.metrics import judge, ndcg
 from generator.evaluation.tasks import RetrievalTask
 from generator.recordfile import read_lines
 from generator.records import Record
+from generator.relevance import documents_of, first_asking, passages_of, right_passages
 from generator.search.exact import exact_search
 from generator.search.hits import Hits
 from generator.search.passages import Passage
@@ -23,12 +26,12 @@ from generator.trainer.embedder import Embedder
 from generator.trainer.tokens import prompt_text, query_text
 
 MOST_QUESTIONS, MOST_PASSAGES = 200, 2_000  # what minutes on a CPU can encode, twice
-SHOWN_HITS = 3
+SHOWN_HITS, SCORED_HITS = 3, 10
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage that was found; `right` where it is a positive of the question."""
+    """A passage that was found; `right` where it is one that the question asks for."""
 
     score: float
     text: str
@@ -46,18 +49,17 @@ class Example:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class HeldOut:
-    """Questions, the instruction of each, and the passages to find; no question, no scores."""
+    """Questions, the record of each, and the passages to find; no question, no scores."""
 
     task: RetrievalTask
-    instructions: tuple[str, ...]
+    records: tuple[Record, ...]
     shown: tuple[int, ...]
 
     def searched(self, embedder: Embedder, queries: Sequence[str] = ()) -> Searched:
         """The passages and questions through an embedder; `queries` are searches beside them."""
         template, prompt = embedder.template, embedder.prompts.get("query", "")
-        pairs = zip(self.instructions, self.task.queries, strict=True)
-        asked = [query_text(template, instruction, query.text) for instruction, query in pairs]
-        prompts = [prompt_text(template, instruction) for instruction in self.instructions]
+        asked = [query_text(template, record.task, record.query) for record in self.records]
+        prompts = [prompt_text(template, record.task) for record in self.records]
         own = [text.removeprefix(p) for text, p in zip(asked, prompts, strict=True)]
         prompts += [prompt] * len(queries)
         vectors = embedder.encode([*own, *queries], prompt=prompts)
@@ -73,11 +75,11 @@ class Searched:
     queries: tuple[str, ...]
     found: Hits
 
-    def ndcg(self) -> float | None:
-        """Mean nDCG@10 over the held-out questions; None without any."""
+    def ndcg(self) -> tuple[float, ...]:
+        """nDCG@10 of each held-out question."""
         task = self.held.task
-        measures = retrieval_measures(task, rank(task, self.found)) if task.queries else {}
-        return measures.get("ndcg@10")
+        rankings = rank(task, self.found)
+        return tuple(ndcg(judge(one.ids, task.qrels[one.query]), SCORED_HITS) for one in rankings)
 
     def examples(self) -> tuple[Example, ...]:
         """The searches that were asked for, else some of the questions."""
@@ -99,29 +101,25 @@ class Searched:
         return Example(query, tuple(hits), ranks[0] if ranks else None)
 
 
-def held_out(test: Path, records: Path, *, shown: int = 3) -> HeldOut:
+def held_out(test: Path, records: Path, corpus: Path, *, shown: int = 3) -> HeldOut:
     """The first questions of a test split; the passages of a file's records to find.
 
-    `shown` of the questions, of each family in turn, are examples.
+    `corpus` has the documents' passages, where there are any. `shown` of the questions, of each
+    family in turn, are examples.
     """
     held = read_lines(Record, test) if test.is_file() else ()
-    asked = list(islice((r for r in held if r.in_batch != "none"), MOST_QUESTIONS))
-    passages: dict[str, Passage] = {}
-    for record in (*asked, *read_lines(Record, records)):
-        if len(passages) >= MOST_PASSAGES:
-            break
-        found = [Passage(text.id, text.text) for text in record.positives]
-        found += [Passage(text.id, text.text) for text in record.negatives]
-        passages |= {passage.id: passage for passage in found}
+    asked = tuple(islice((r for r in held if r.in_batch != "none"), MOST_QUESTIONS))
+    asking = first_asking((*asked, *read_lines(Record, records)), MOST_PASSAGES)
+    documents = documents_of(asking, corpus)
+    passages = passages_of(asking, documents)
     task = RetrievalTask(
         name=records.parent.name,
-        passages=tuple(passages.values()),
+        passages=passages,
         queries=tuple(Passage(record.id, record.query) for record in asked),
-        qrels={record.id: {text.id: 1 for text in record.positives} for record in asked},
+        qrels=right_passages(asked, passages, documents),
         total=len(asked),
     )
-    rows = _in_turn([record.family for record in asked])
-    return HeldOut(task, tuple(record.task for record in asked), tuple(rows[:shown]))
+    return HeldOut(task, asked, tuple(_in_turn([record.family for record in asked])[:shown]))
 
 
 def _in_turn(names: Sequence[str]) -> list[int]:

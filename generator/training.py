@@ -23,6 +23,7 @@ from generator.progress import Watch
 from generator.recordfile import write_whole
 from generator.records import content_id
 from generator.runs import RunFolder, file_hash
+from generator.scores import FamilyScore, family_scores, mean_scores, score_name
 from generator.trainer.config import TrainConfig, section_config
 
 if TYPE_CHECKING:
@@ -32,13 +33,15 @@ if TYPE_CHECKING:
 _PACKAGES = ("torch", "transformers", "safetensors", "gguf")
 _WORK = ("checkpoints", "best", "cache")  # of no use once the model is there
 _HELD_OUT = "\n## The run\n"
+_MEASURE = "2"  # raise it where scores come to mean something else: finished runs are scored anew
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
     """An embedder, and nDCG@10 of `questions` held-out ones before training and after it.
 
-    The scores are None where the run holds no question out.
+    The scores are None where the run holds no question out. `families` has those of each family
+    that was asked; which ones count: `scores.py`.
     """
 
     model: Path
@@ -50,6 +53,7 @@ class Trained:
     before: float | None
     after: float | None
     searches: tuple[Example, ...]
+    families: tuple[FamilyScore, ...] = ()
 
 
 def train_settings(config: RunConfig) -> TrainConfig | None:
@@ -87,7 +91,7 @@ def train_run(run: RunFolder, config: RunConfig, settings: TrainConfig, watch: W
     data = [file_hash(path) for path in sorted(run.dataset.glob("*.jsonl"))]
     key = content_id(*data, json.dumps(settings.deciding()), version("trine"))
     trained = _train(run, settings, key, watch)
-    looked = _search(run, config, settings, content_id(key, *config.searches), watch)
+    looked = _search(run, config, settings, content_id(key, _MEASURE, *config.searches), watch)
     return Trained(model=run.model, **trained, **looked)
 
 
@@ -134,13 +138,14 @@ def _search(
     if done is None:
         run.unfinish("search")
         watch.begin("search", None)
-        held = held_out(run.dataset / "test.jsonl", run.records)
-        watch.status(f"{len(held.task.queries):,} questions, {len(held.task.passages):,} passages")
-        before = held.searched(_untrained(settings)).ndcg() if held.task.queries else None
+        held = held_out(run.dataset / "test.jsonl", run.records, run.passages)
+        watch.status(f"{len(held.records):,} questions, {len(held.task.passages):,} passages")
+        before = held.searched(_untrained(settings)).ndcg() if held.records else ()
         found = held.searched(load_embedder(run.model), config.searches)
+        families = family_scores(held.records, before, found.ndcg())
         done = {
-            "questions": len(held.task.queries), "passages": len(held.task.passages),
-            "before": before, "after": found.ndcg(),
+            **mean_scores(families), "passages": len(held.task.passages),
+            "families": [asdict(family) for family in families],
             "searches": [asdict(example) for example in found.examples()],
         }  # fmt: skip
         with write_whole(run.path / "eval.json") as file:
@@ -149,7 +154,8 @@ def _search(
         run.finish("search", key, done)
     searches = [Example(s["query"], tuple(Hit(**h) for h in s["hits"]), s["rank"])
                 for s in done["searches"]]  # fmt: skip
-    return {**done, "searches": tuple(searches)}
+    families = tuple(FamilyScore(**family) for family in done["families"])
+    return {**done, "searches": tuple(searches), "families": families}
 
 
 def _untrained(settings: TrainConfig) -> Embedder:
@@ -177,11 +183,14 @@ def _tell_card(run: RunFolder, config: RunConfig, scores: dict[str, Any]) -> Non
         f"{writers}; seed {config.seed}, licence: {config.dataset.license}).",
     ]
     if scores["questions"]:
+        families = [FamilyScore(**family) for family in scores["families"]]
+        rows = [(f"`{one.family}`", one.questions, one.before, one.after) for one in families]
+        mean = (score_name(families), scores["questions"], scores["before"], scores["after"])
         lines += [
-            f"nDCG@10 of {scores['questions']:,} questions of its test split,",
-            f"against {scores['passages']:,} of its passages:",
-            "", "| before training | after |", "|---|---|",
-            f"| {scores['before']:.4f} | {scores['after']:.4f} |",
+            f"nDCG@10 of questions of its test split, against {scores['passages']:,} passages:",
+            "", "| | questions | before training | after |", "|---|---|---|---|",
+            *(f"| {name} | {number:,} | {before:.4f} | {after:.4f} |"
+              for name, number, before, after in (mean, *rows)),
         ]  # fmt: skip
     with write_whole(place) as file:
         file.write("\n".join(lines) + "\n")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from trainer_worlds import make_folder
 
-from generator import pipeline
+from generator import pipeline, training
 from generator.cli.progress import ProgressLine
 from generator.cli.trained import print_trained
 from generator.config import RunConfig, load_config
@@ -23,6 +23,7 @@ from generator.heldout import Example, Hit
 from generator.llm.scripted import ScriptedLLM, plausible
 from generator.models import open_encoder
 from generator.progress import Silent
+from generator.scores import FamilyScore
 from generator.summary import Summary
 from generator.training import Trained
 
@@ -88,7 +89,8 @@ def test_a_run_ends_with_a_model_that_is_scored_and_shown(made: Make) -> None:
     assert any(line.startswith("parity") for line in watch.lines)
     test = (config.output / "dataset" / "test.jsonl").read_text().splitlines()
     train = (config.output / "dataset" / "train.jsonl").read_text().splitlines()
-    assert trained.questions == len(test)
+    assert trained.questions == len(test) == sum(one.questions for one in trained.families)
+    assert json.loads((config.output / "eval.json").read_text())["after"] == trained.after
     assert f"{len(train):,} rows" in (trained.model / "README.md").read_text()
     assert "before training" in (trained.model / "README.md").read_text()
     # The questions that are shown are of the test split; what is right is a positive of theirs.
@@ -216,6 +218,65 @@ def test_scores_and_searches_are_told_whatever_the_texts_hold(
     assert "the right one has rank 7" in told
     assert "40 held-out questions against 1,357 passages: 0.044 before training, 0.291" in told
     assert "28 steps in 1.5 min" in told
+
+
+def test_scores_of_families_are_told_where_there_are_several(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Beside the mean, which leaves out what nobody wrote."""
+    families = (
+        FamilyScore("grounded-question", written=True, questions=13, before=0.1, after=0.5),
+        FamilyScore("sentence-passage", written=False, questions=4, before=0.7, after=0.9),
+    )
+    print_trained(Trained(tmp_path, 9, 0.3, 60.0, 13, 347, 0.1, 0.5, (), families))
+    told = [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]
+    assert "grounded-question written 13 0.100 0.500" in told
+    assert "sentence-passage of the documents 4 0.700 0.900" in told
+    assert any(
+        line.startswith("nDCG@10 of 13 held-out questions that were written against 347 passages")
+        for line in told
+    )
+
+
+def test_scores_of_an_older_measure_are_taken_anew(
+    made: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finished run is scored once more where a score has come to mean something else."""
+    run(made())
+    monkeypatch.setattr(training, "_MEASURE", "another")
+    _, watch = run(made())
+    assert watch.stages == ["search"]
+
+
+def test_a_passage_that_holds_the_sentence_is_no_wrong_answer(base: Path, tmp_path: Path) -> None:
+    """Three records of a passage train on three forms of it; users search one, which is right."""
+    trees = "alder birch cherry damson elder fir gorse hazel ivy juniper larch maple".split()
+    sections = [
+        f"## {tree}\n\n" + " ".join(
+            f"The {tree}'s {part} by {tree} lane goes {where} with {tree} wood."
+            for part, where in (("roof", "red"), ("floor", "below"), ("entrance", "south"))
+        )
+        for tree in trees
+    ]  # fmt: skip
+    (tmp_path / "bees.md").write_text("# Bees\n\n" + "\n\n".join(sections), encoding="utf-8")
+    config = load_config(environ={}, **{
+        "corpus": {"paths": str(tmp_path / "bees.md"), "min_tokens": 0, "per_passage": 3,
+                   "near_threshold": None},
+        "families": ["sentence-passage"], "count": 36, "output": tmp_path / "run",
+        "llm.backend": "scripted", "dataset.test_fraction": 0.5, "dedupe.near_threshold": None,
+        "train": {**TRAIN, "base": str(base), "tokens": {"max_tokens": 96}},
+    })  # fmt: skip
+    trained = run(config)[0].trained
+    assert trained is not None
+    lines = (config.output / "passages.jsonl").read_text(encoding="utf-8").splitlines()
+    passages = {f"{row['title']} {row['text']}" for row in map(json.loads, lines)}
+    assert trained.passages == len(passages) == 12
+    for example in trained.searches:
+        assert {hit.text for hit in example.hits} <= passages
+        assert [hit.right for hit in example.hits] == [
+            example.query in h.text for h in example.hits
+        ]
+    assert [family.written for family in trained.families] == [False]
 
 
 def test_the_status_of_a_stage_is_its_last_line(capsys: pytest.CaptureFixture[str]) -> None:
