@@ -28,6 +28,8 @@ from generator.trainer.progress import Meter
 from generator.trainer.session import Data, Report, device_of, load_data, make_engine, open_base
 from generator.trainer.weights import Base
 
+_MANY_CUT = 0.2  # of the texts, queries among them
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -84,6 +86,7 @@ def _train(
     device = device_of(config)
     base = open_base(config, device)
     data = load_data(paths, config, base, world)
+    _tell_cut(data, config, report)
     engine = make_engine(base, config, device, world, report)
     optimizer = Optimizer(engine.parameters, config)
     _resume(config, optimizer, state, report)
@@ -101,6 +104,17 @@ def _train(
         known = {"steps": result.steps, "loss": result.loss, "scores": result.scores}
         mark_finished(config, state.data, known | {"seconds": seconds})
     return result
+
+
+def _tell_cut(data: Data, config: TrainConfig, report: Report) -> None:
+    """What nobody sees in a loss: that the ends of many texts are not read."""
+    most = config.tokens.max_tokens
+    share = float((data.store.lengths >= most).mean())
+    if share > _MANY_CUT:
+        report(
+            f"{share:.0%} of the texts are cut at tokens.max_tokens={most}; with more, what lies "
+            "beyond is read, and each step takes longer"
+        )
 
 
 def final_weights(

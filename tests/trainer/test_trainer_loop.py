@@ -56,6 +56,16 @@ def _losses(output: Path) -> list[float]:
     return [line["loss"] for line in map(json.loads, lines) if "loss" in line]
 
 
+@pytest.mark.parametrize(("most", "told"), [(4, True), (32, False)])
+def test_texts_whose_ends_are_not_read_are_told(
+    world: Path, tmp_path: Path, most: int, told: bool
+) -> None:
+    config = _config(world, tmp_path, tokens={"max_tokens": most}, max_steps=1)
+    said: list[str] = []
+    train([world / "pairs.jsonl"], config, said.append, export=False)
+    assert any("are cut at tokens.max_tokens=4" in line for line in said) is told
+
+
 def test_a_run_learns_and_exports_a_model_that_others_load(world: Path, tmp_path: Path) -> None:
     config = _config(world, tmp_path, eval={"fraction": 0.2, "steps": 8})
     said: list[str] = []
