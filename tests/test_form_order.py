@@ -27,6 +27,7 @@ KOREAN = (
     "벌통은 햇볕이 잘 드는 곳에 두고 겨울 북풍을 피할 수 있도록 숲의 남쪽을 고르는 것이 좋다. "
     "꿀은 초여름에 뜨며, 벌집의 삼분의 이가 밀랍으로 덮였는지 확인한 뒤에 시작한다."
 )
+CITIES = ("서울", "부산", "대구", "인천", "광주")
 MakePlan = Callable[..., Plan]
 
 
@@ -89,7 +90,7 @@ def test_the_size_of_a_gguf_file_follows_from_its_header(tmp_path: Path) -> None
     "pairs",
     [
         _numbers({**SHAPE, "expert_count": 8}),
-        [*_numbers({"block_count": 24, "embedding_length": 896}), ("qwen2.feed_forward_length", 9, ARRAY)],
+        [*_numbers(SHAPE)[:2], ("qwen2.feed_forward_length", 9, ARRAY)],
         [*_numbers(SHAPE), ("broken", 77, b"")],
         [*_numbers(SHAPE), ("cut", 8, struct.pack("<Q", 2**63))],
     ],
@@ -119,11 +120,12 @@ def plan(tmp_path: Path) -> MakePlan:
         folder = tmp_path / "documents"
         folder.mkdir(exist_ok=True)
         texts = [f"# Bees\n\n{ENGLISH}", f"# 養蜂\n\n{JAPANESE}"]
-        texts += [f"# 양봉 {n}\n\n{KOREAN}" for n in range(korean)]
+        texts += [f"# 양봉\n\n{city}에서는 {KOREAN}" for city in CITIES[:korean]]
         for number, text in enumerate(texts):
             (folder / f"{number}.md").write_text(text, encoding="utf-8")
         base = {
-            "corpus.paths": str(folder), "corpus.min_tokens": 0, "llm.model": model,
+            "corpus.paths": str(folder), "corpus.min_tokens": 0,
+            "corpus.near_threshold": 1.0, "llm.model": model,
             "llm.backend": backend, "output": tmp_path / "run",
             "families": ["grounded-question", "grounded-intents"],
         }  # fmt: skip
@@ -186,7 +188,7 @@ def test_every_language_of_the_staged_forms_has_examples() -> None:
     """And every table of examples is one of a form's languages, with all its labels."""
     taxonomy, _ = examine(ROOT / "tasks.yaml", ROOT / "prompts")
     renderer = Renderer(ROOT / "prompts")
-    tables = renderer._get("grounded/staged-examples.j2").module.by_language  # type: ignore[attr-defined]  # noqa: SLF001
+    tables = renderer._get("grounded/staged-examples.j2").module.by_language  # type: ignore[attr-defined]
     for name in ("grounded-question", "grounded-keywords"):
         assert set(taxonomy.families[name].forms["staged"].languages) == set(tables)
     for table in tables.values():
