@@ -195,4 +195,4 @@ def test_every_language_of_the_staged_forms_has_examples() -> None:
         assert table.keys() == tables["en"].keys()
         assert len(table["examples"]) >= 8
         assert sum(bool(keywords) for *_, keywords in table["examples"]) >= 6
-        assert all(table[label].count("%s") == 1 for label in ("title", "sentence", "about"))
+        assert all(table[label].count("%s") == 1 for label in ("title", "sentence"))

@@ -98,7 +98,7 @@ def _value(stream: BinaryIO, kind: int) -> Any:
     if kind in _SCALARS:
         return _read(stream, _SCALARS[kind])[0]
     if kind == _STRING:
-        stream.seek(*_read(stream, "Q"), 1)
+        stream.seek(_read(stream, "Q")[0], 1)
         return None
     if kind != _ARRAY:
         raise ValueError(kind)
