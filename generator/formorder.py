@@ -13,9 +13,8 @@ from generator.families import Form
 from generator.llm.modelsize import parameter_count
 from generator.modelconfig import DEFAULT_MODELS
 
-# Parameters below which a model gets the staged form. Of 0.5 billion, single keeps a third of the
-# draws that staged keeps, and four of twenty queries are good; nothing between was measured, and
-# models of 3 billion follow a list of rules (docs/decisions.md).
+# Parameters below which a model gets the staged form. Of 0.5 billion, single gives a third of the
+# records that staged gives, and worse ones; nothing larger was measured (docs/decisions.md).
 SMALL = 1.5e9
 _EMBEDDED = DEFAULT_MODELS["transformers"]  # whatever runs it
 _EMBEDDED_WRITES = frozenset({"en"})
