@@ -10,14 +10,11 @@ from collections.abc import Iterator, Mapping
 from generator import sampling
 from generator.config import RunConfig
 from generator.errors import ConfigError
-from generator.families import Family, Form, Taxonomy
-from generator.grounding import Corpus
-from generator.modelconfig import DEFAULT_MODELS
+from generator.families import Family, Taxonomy
+from generator.formorder import form_note, form_order, is_embedded, written
+from generator.grounding import Corpus, Grounds
 from generator.nearest import nearest
 from generator.sampling import Quota
-
-_FORM_ORDER = {"transformers": ("staged", "single")}
-_SMALL = DEFAULT_MODELS["transformers"]  # it writes the staged form well, whatever runs it
 
 Notes = list[str]
 
@@ -41,7 +38,8 @@ def make_quotas(
         raise ConfigError(
             "no family is left to draw from", hint=_hint(config, corpus), problems=tuple(notes)
         )
-    return tuple(quotas), tuple(notes)
+    staged = (q.name for q in quotas if q.form == "staged" and len(q.family.forms) > 1)
+    return tuple(quotas), (*form_note(config, staged), *notes)
 
 
 def _hint(config: RunConfig, corpus: Corpus | None) -> str:
@@ -93,39 +91,47 @@ def _grounded(
         notes.append(f"{name} is left out: it needs examples (--set corpus.examples=FILE)")
         return
     forms = _forms(config, name, family)
-    if forms[0] == "staged" and config.form == "auto" and _is_small(config):
+    if forms[0] == "staged" and config.form == "auto" and is_embedded(config):
         forms = forms[:1]  # the other languages are those that such a model does not write
-    for form in forms:
-        grounds = corpus.grounds(name, family, form, languages)
-        if grounds:
-            yield Quota(name, family, form, share, grounds)
-            whole = corpus.grounds(name, _in_all_languages(family, form), form, languages)
-            if len(grounds) < len(whole):
-                missing = len(whole) - len(grounds)
-                notes.append(_left_out(name, family.forms[form], form, missing))
-            return
-    found = ", ".join(f"{n:,} {code}" for code, n in corpus.ingested.languages.most_common(5))
-    written = _written(family, forms)
-    notes.append(f"{name} is left out: it is written in {written}; the corpus has {found}")
+    whole = len(corpus.grounds(name, _written_in(family, forms[0], ()), forms[0], languages))
+    found = {form: _grounds(config, name, family, form, languages, corpus) for form in forms}
+    fitting = (form for form in forms if 2 * len(found[form]) >= whole)
+    form = next(fitting, max(forms, key=lambda name: len(found[name])))
+    codes = written(config, family.forms[form])
+    if found[form]:
+        yield Quota(name, family, form, share, found[form])
+        if len(found[form]) < whole:
+            notes.append(_left_out(name, form, codes, whole - len(found[form])))
+        return
+    has = ", ".join(f"{n:,} {code}" for code, n in corpus.ingested.languages.most_common(5))
+    model = " by this model (-m MODEL --set form=single for others)" if codes else ""
+    what = (", ".join(codes) or "the run's languages") + model
+    notes.append(f"{name} is left out: it is written in {what}; the corpus has {has}")
 
 
-def _left_out(name: str, form: Form, form_name: str, missing: int) -> str:
-    written = ", ".join(form.languages)
+def _left_out(name: str, form: str, codes: tuple[str, ...], missing: int) -> str:
     return (
-        f"{name} leaves out {missing:,} draws: its form {form_name} is written in {written} alone;"
-        " a larger model writes all (-m MODEL --set form=single)"
+        f"{name} leaves out {missing:,} draws: its form {form} is written in {', '.join(codes)}"
+        " alone; a larger model writes all (-m MODEL --set form=single)"
     )
 
 
-def _written(family: Family, forms: tuple[str, ...]) -> str:
-    codes = {code for form in forms for code in family.forms[form].languages}
-    model = " by this model (-m MODEL --set form=single for others)" if codes else ""
-    return (", ".join(sorted(codes)) or "the run's languages") + model
+def _grounds(
+    config: RunConfig,
+    name: str,
+    family: Family,
+    form: str,
+    languages: Mapping[str, float],
+    corpus: Corpus,
+) -> Grounds:
+    """The draws of a form in the languages that the writer writes in it."""
+    codes = written(config, family.forms[form])
+    return corpus.grounds(name, _written_in(family, form, codes), form, languages)
 
 
-def _in_all_languages(family: Family, form: str) -> Family:
-    unbound = family.forms[form].model_copy(update={"languages": ()})
-    return family.model_copy(update={"forms": {**family.forms, form: unbound}})
+def _written_in(family: Family, form: str, codes: tuple[str, ...]) -> Family:
+    bound = family.forms[form].model_copy(update={"languages": codes})
+    return family.model_copy(update={"forms": {**family.forms, form: bound}})
 
 
 def _forms(config: RunConfig, name: str, family: Family) -> tuple[str, ...]:
@@ -137,7 +143,7 @@ def _forms(config: RunConfig, name: str, family: Family) -> tuple[str, ...]:
             f"family {name} has no form {config.form!r}",
             hint=f"--set form=auto, or one of: {', '.join(family.forms)}",
         )
-    wanted = [form for form in _wanted(config) if form in family.forms]
+    wanted = [form for form in form_order(config) if form in family.forms]
     return tuple(dict.fromkeys((*wanted, *family.forms)))
 
 
@@ -156,15 +162,6 @@ def _form(config: RunConfig, name: str, family: Family, languages: set[str]) -> 
             hint="--set form=auto, or the languages of the form: docs/taxonomy.md",
         )
     return next(form for form in forms if form in fitting)
-
-
-def _is_small(config: RunConfig) -> bool:
-    return config.llm.mixture[0].model == _SMALL
-
-
-def _wanted(config: RunConfig) -> tuple[str, ...]:
-    backend = "transformers" if _is_small(config) else config.llm.mixture[0].backend
-    return _FORM_ORDER.get(backend, ("single", "staged"))
 
 
 def with_at_most(config: RunConfig, total: int | None) -> tuple[RunConfig, tuple[str, ...]]:
