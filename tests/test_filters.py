@@ -110,6 +110,7 @@ def test_placeholder_drops(text: str) -> None:
         "A string is a sequence of characters.",
         "Jinja prints a variable with {{ name }}.",
         "The <text> element of SVG draws text.",
+        "What does Rc<T> count that a Vec<String> does not?",
         "ここに行きたいです",
     ],
 )

@@ -66,11 +66,18 @@ _ANYWHERE = re.compile(
     r"|\[(?:[a-z]+[ _])?(?:tbd|todo)\b[^\]\n]{0,40}\]"
 )
 _CAPITALS = re.compile(r"\[[A-Z][A-Z _/-]{3,40}\]|\b[A-Z]{3,}_[A-Z_]{3,}\b|\bX{4,}\b")
+# After a name only these are tags: `Rc<T>` and `Vec<String>` are types.
+_TAGS = (
+    "a|abbr|b|big|blockquote|body|br|button|center|cite|code|dd|div|dl|dt|em|font|form|h[1-6]|head"
+    "|hr|html|i|iframe|img|input|kbd|label|li|link|meta|ol|p|pre|q|ref|s|script|section|small|span"
+    "|strike|strong|style|sub|sup|table|tbody|td|th|thead|title|tr|tt|u|ul|var"
+)
 # Of a template, or of markup: the subject of pages on code, residue in any other.
 _MARKUP = re.compile(
     r"\{\{[^{}\n]{0,80}\}\}|\{%[^%\n]{0,80}%\}|\$ ?\{\w+\}"
     r"|(?<![\\A-Za-z0-9^_}$])\{[^\W\d][\w ]{1,30}\}"
-    r"|</?[^\W\d][\w:-]{0,20}(?: [^<>\n]{0,60})?/?>|&(?:[a-z]{2,6}|#x?[0-9a-f]{2,5});"
+    rf"|(?:(?<![a-z0-9_:])<|<(?=/|(?:{_TAGS})\b))/?[^\W\d][\w:-]{{0,20}}(?: [^<>\n]{{0,60}})?/?>"
+    r"|&(?:[a-z]{2,6}|#x?[0-9a-f]{2,5});"
     r"|\\[nrt](?![a-z])|\\u[0-9a-f]{4}"
     r"|(?<![\w%])%[sd]\b"
 )

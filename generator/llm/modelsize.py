@@ -14,19 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 # By value type of a GGUF file (ggml/docs/gguf.md): its `struct` format.
-_SCALARS = {
-    0: "B",
-    1: "b",
-    2: "H",
-    3: "h",
-    4: "I",
-    5: "i",
-    6: "f",
-    7: "?",
-    10: "Q",
-    11: "q",
-    12: "d",
-}
+_SCALARS = dict(zip((0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12), "BbHhIif?Qqd", strict=True))
 _STRING, _ARRAY = 8, 9
 _VERSIONS = (2, 3)
 _TOKENS = "tokenizer.ggml.tokens"
@@ -48,13 +36,8 @@ def parameter_count(model: str) -> int | None:
     path = Path(model).expanduser()
     try:
         shape = _gguf(path) if path.suffix == ".gguf" else _folder(path)
-    except (
-        OSError,
-        ValueError,
-        OverflowError,
-        struct.error,
-    ):  # it will be told when the model is loaded
-        return None
+    except (OSError, ValueError, OverflowError, struct.error):
+        return None  # what is wrong with it is told where it is loaded
     if _first(shape, _EXPERTS):
         return None
     sizes = [_first(shape, names) for names in (_LAYERS, _WIDTH, _INNER)]
