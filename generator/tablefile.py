@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from generator.corpus.decoding import encoding_of, lines
+from generator.corpus.decoding import WIDE, encoding_of, lines
 
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a document may be longer than 128 kB
 
@@ -25,7 +25,9 @@ def table_rows(path: Path) -> Iterator[tuple[int, list[str] | str]]:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(path)
     # Tabs separate fields that nobody quotes: MS MARCO's texts hold lone quotation marks.
     quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    with path.open(encoding=encoding_of(path), errors="surrogateescape", newline="") as file:
+    encoding = encoding_of(path)
+    errors = "replace" if encoding in WIDE else "surrogateescape"
+    with path.open(encoding=encoding, errors=errors, newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, quoting=quoting)
         for fields in reader:
             whole = delimiter.join(fields)

@@ -130,7 +130,7 @@ def _cut(
     log: TextIO,
 ) -> None:
     """Spool the passages of a document; one that breaks half-way keeps those before."""
-    start = len(spooled)
+    start, told = len(spooled), found.skipped.total()
     try:
         for draft in drafts(document, config):
             text = draft.text
@@ -143,6 +143,8 @@ def _cut(
         _skip(found, log, Skipped(document.source, exc.reason, exc.detail))
     except RecursionError:
         _skip(found, log, Skipped(document.source, "broken", "nested too deeply"))
+    if len(spooled) == start and found.skipped.total() == told:
+        _skip(found, log, Skipped(document.source, "no_text"))
     if len(spooled) > start:
         spooled.end_document(start)
         found.documents += 1

@@ -103,7 +103,10 @@ def _running(document: PdfDocument) -> set[str]:
     pages = min(len(document), _SEEN_PAGES)
     seen: Counter[str] = Counter()
     for number in range(pages):
-        lines = [line for line in _lines(document, number) if line]
+        try:
+            lines = [line for line in _lines(document, number) if line]
+        except BadDocument:  # told when its turn comes
+            break
         seen.update({_shape(line) for line in lines[:_EDGE_LINES] + lines[-_EDGE_LINES:]})
     return {shape for shape, times in seen.items() if times >= max(2, _RUNNING_SHARE * pages)}
 

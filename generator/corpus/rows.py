@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from generator.corpus.decoding import decode, lines
 from generator.corpus.markdown import blocks as markdown_blocks
 from generator.errors import ConfigError, InputError
 from generator.tablefile import table_rows
-from generator.textfile import text_field
+from generator.textfile import json_value, text_field
 
 TEXT_FIELDS = (
     "text", "content", "contents", "body", "passage", "document", "article", "context",
@@ -49,7 +48,7 @@ def from_jsonl(path: Path, source: str, fields: Fields) -> Iterator[Document | S
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json_value(line)
         except ValueError as exc:
             yield Skipped(place, "not_json", str(exc))
             continue
@@ -59,11 +58,14 @@ def from_jsonl(path: Path, source: str, fields: Fields) -> Iterator[Document | S
 def from_json(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:
     """A document an object: the file is a list of objects, or one object; read as a whole."""
     try:
-        content = json.loads(decode(path.read_bytes()))
+        content = json_value(decode(path.read_bytes()))
     except ValueError as exc:
         yield Skipped(source, "not_json", str(exc))
         return
-    for number, row in enumerate(content if isinstance(content, list) else [content], start=1):
+    found = content if isinstance(content, list) else [content]
+    if not found:
+        yield Skipped(source, "empty")
+    for number, row in enumerate(found, start=1):
         yield _document(row, f"{source}:{number}", source, fields)
 
 

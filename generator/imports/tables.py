@@ -11,6 +11,7 @@ from generator.corpus.decoding import decode, lines
 from generator.errors import BadDocument, InputError
 from generator.records import Rejected
 from generator.tablefile import table_rows
+from generator.textfile import json_value
 
 Row = Mapping[str, Any]
 Placed = tuple[str, Row | Rejected]
@@ -55,7 +56,7 @@ def _jsonl(path: Path, _: frozenset[str]) -> Iterator[Placed]:
             yield place, unreadable("bad_encoding", place, str(line), text)
         elif line.strip():
             try:
-                yield place, _mapping(json.loads(line), place)
+                yield place, _mapping(json_value(line), place)
             except ValueError as exc:
                 yield place, unreadable("not_json", place, str(exc), line.rstrip()[:500])
 
@@ -63,7 +64,7 @@ def _jsonl(path: Path, _: frozenset[str]) -> Iterator[Placed]:
 def _json(path: Path, named: frozenset[str]) -> Iterator[Placed]:
     """A list of rows, a mapping that holds one under "data", or lines after all."""
     try:
-        content = json.loads(decode(path.read_bytes()).removeprefix("\ufeff"))
+        content = json_value(decode(path.read_bytes()).removeprefix("\ufeff"))
     except ValueError:
         yield from _jsonl(path, named)
         return
