@@ -144,6 +144,8 @@ def _lines(path: Path, encoding: str, errors: str) -> Iterator[str]:
             yield from file
     except UnicodeDecodeError as exc:
         raise BadDocument("bad_encoding", f"{encoding} up to byte {exc.start}") from exc
+    except OSError as exc:  # of a disk that fails, or a file that has gone
+        raise BadDocument("unreadable", exc.strerror or str(exc)) from exc
 
 
 def _unknown(path: Path) -> tuple[str, Iterator[Block]]:

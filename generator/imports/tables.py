@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ def _table(path: Path, named: frozenset[str]) -> Iterator[Placed]:
         if header is None:
             header = _header(fields, named)
             if header == fields:
+                header = _distinct(header)
                 continue
         if len(fields) != len(header):
             detail = f"{len(fields)} fields, not {len(header)}"
@@ -116,18 +118,28 @@ def _header(fields: list[str], named: frozenset[str]) -> list[str]:
     return [*own[: len(fields)], *(f"negative_{n}" for n in range(2, len(fields) - 1))]
 
 
-def _parquet(path: Path, _: frozenset[str]) -> Iterator[Placed]:
-    from pyarrow import ArrowInvalid, parquet  # noqa: PLC0415 - slow to import
+def _distinct(names: list[str]) -> list[str]:
+    """Names that stand twice are numbered from the second on, as negative_2 is."""
+    times = Counter[str]()
+    found = []
+    for name in names:
+        times[name] += 1
+        found.append(name if times[name] == 1 else f"{name}_{times[name]}")
+    return found
 
-    try:
-        batches = parquet.ParquetFile(path).iter_batches()
-    except ArrowInvalid as exc:
-        raise InputError(f"{path}: not Parquet: {exc}", hint="check the file") from exc
+
+def _parquet(path: Path, _: frozenset[str]) -> Iterator[Placed]:
+    from pyarrow import ArrowException, ArrowInvalid, parquet  # noqa: PLC0415 - slow to import
+
     number = 0
-    for batch in batches:
-        for row in batch.to_pylist():
-            number += 1
-            yield f"{path.name}#{number}", row
+    try:
+        for batch in parquet.ParquetFile(path).iter_batches():
+            for row in batch.to_pylist():
+                number += 1
+                yield f"{path.name}#{number}", row
+    except (ArrowException, OSError) as exc:
+        what = "not Parquet" if isinstance(exc, ArrowInvalid) else f"broken behind row {number:,}"
+        raise InputError(f"{path}: {what}: {exc}", hint="check the file") from exc
 
 
 def _hub(name: str, split: str) -> Iterator[Placed]:
