@@ -11,6 +11,7 @@ from generator.errors import InputError
 from generator.text import storable
 
 MAX_PROBLEMS = 10
+JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})  # suffixes; else a text a line
 
 
 class Problems:

@@ -12,7 +12,7 @@ import numpy as np
 from generator.encoders.base import Encoder, Kind, Vectors
 from generator.errors import InputError, LLMError
 from generator.recordfile import disk_error
-from generator.textfile import Problems, json_lines, text_lines
+from generator.textfile import JSON_LINES, Problems, json_lines, text_lines
 
 ENCODED_AT_ONCE = 512  # what progress is told by, and what goes to disk at once: a minute of a CPU
 Progress = Callable[[str, int, int], None]  # what is encoded, how many are done, of how many
@@ -65,7 +65,7 @@ class TextFile:
         return self._count
 
     def __iter__(self) -> Iterator[str]:
-        if self.path.suffix not in {".jsonl", ".json"}:
+        if self.path.suffix.lower() not in JSON_LINES:
             yield from (line for _, line in text_lines(self.path))
             return
         for place, row in json_lines(self.path, self._problems):
