@@ -119,7 +119,7 @@ def test_every_candidate_has_its_decision(make_pool: MakePool) -> None:
     """One of each kind, in order of score; ranks leave out what may never be a negative."""
     record = _record(
         "who keeps bees", LONG, negatives=("A written one.",),
-        provenance=Provenance(passage="p6"),
+        provenance=Provenance(passage="gone+p6"),
     )  # fmt: skip
     other = _record("Who keeps bees?", "Anna does.")
     near = LONG.replace("wax combs", "wax cells")

@@ -38,7 +38,7 @@ from generator.runs import RunFolder
 from generator.scripts import letter_count
 
 OnDocument = Callable[[int, int], None]  # documents and passages so far
-_FEWEST_LETTERS = 20
+FEWEST_LETTERS = 20
 _SHOWN = 10  # of what was skipped, where nothing else is left
 _ROW = Struct("<qQQiHH")  # as INDEX has it
 
@@ -134,7 +134,7 @@ def _cut(
     try:
         for draft in drafts(document, config):
             text = draft.text
-            if letter_count(text) < _FEWEST_LETTERS:
+            if letter_count(text) < FEWEST_LETTERS:
                 _skip(found, log, Skipped(document.source, "too_short", text[:80]))
                 continue
             spooled.add(draft, found.documents, document.source)
