@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from documents import pdf
 
@@ -108,6 +110,38 @@ def test_a_broken_byte_makes_utf8_no_other_encoding(folder: Path, built: Built) 
     assert sum("été" in text for text in texts) == 1  # the other is its near-duplicate
     assert not any("Ã" in text for text in texts)
     assert ("c.jsonl:1", "bad_encoding") in skipped
+
+
+def test_parquet_with_text_that_is_no_utf8_costs_its_row(folder: Path, built: Built) -> None:
+    """Arrow does not look at what a writer calls text."""
+    table = pa.table({"text": [f"{ENGLISH} XXXX", "Bees " + ENGLISH.lower()[2:40] + " far away."]})
+    pq.write_table(table, folder / "a.parquet", compression="none", use_dictionary=False)
+    data = (folder / "a.parquet").read_bytes()
+    (folder / "a.parquet").write_bytes(data.replace(b"XXXX", b"\xff\xfe\xfd\xfc"))
+    texts, skipped = built()
+    assert ("a.parquet:1", "bad_encoding") in skipped
+    assert any(text.endswith("far away.") for text in texts)
+
+
+def test_a_table_in_jis_with_a_broken_character_keeps_the_others(
+    folder: Path, built: Built
+) -> None:
+    """ISO-2022-JP, of old mails."""
+    other = "Honey is taken out at the beginning of summer and sold in the village."
+    rows = f"本文\n{JAPANESE}夏\n{other}\n".encode("iso2022_jp")
+    (folder / "a.csv").write_bytes(rows.replace("夏".encode("iso2022_jp")[3:5], b"\x7f\x7f"))
+    texts, skipped = built()
+    assert other in texts
+    assert ("a.csv:2", "bad_encoding") in skipped
+
+
+def test_half_a_character_at_the_end_stops_nothing(folder: Path, built: Built) -> None:
+    """Of a table whose only byte beyond ASCII is its last one, and of a PDF's title."""
+    (folder / "a.tsv").write_bytes(f"text\n{ENGLISH}\n".encode() + b"\x81")
+    data = pdf([[ENGLISH.replace("strong", "weak")]], title="A")
+    (folder / "b.pdf").write_bytes(data.replace(b"/Title<FEFF0041>", b"/Title<FEFFD800>"))
+    texts, _ = built()
+    assert ENGLISH in texts
 
 
 def test_links_in_circles_end(folder: Path) -> None:

@@ -48,8 +48,7 @@ def lines(path: Path) -> Iterator[str | UnicodeDecodeError]:
     encoding = encoding_of(path)
     if encoding in WIDE:
         with path.open(encoding=encoding, errors="replace") as text:
-            for line in text:
-                yield _unbroken(line, encoding)
+            yield from (_unbroken(line, encoding) for line in text)
         return
     with path.open("rb") as file:
         for line in file:
@@ -112,7 +111,8 @@ def _japanese(sample: bytes, *, whole: bool) -> str | None:
         text = decoded(sample, encoding, whole=whole)
         if text:
             kana = len(_HIRAGANA.findall(text)) - len(_HALF_WIDTH.findall(text))
-            shares[encoding] = kana / sum(not char.isascii() for char in text)
+            beyond = sum(not char.isascii() for char in text)
+            shares[encoding] = kana / max(1, beyond)  # none: it ends with half a character
     best = max(shares, key=shares.__getitem__, default=None)
     return best if best and shares[best] >= _FEWEST_KANA else None
 

@@ -12,7 +12,7 @@ from generator.corpus.blocks import Document, Skipped
 from generator.corpus.decoding import decode, lines
 from generator.corpus.markdown import blocks as markdown_blocks
 from generator.errors import ConfigError, InputError
-from generator.tablefile import table_rows
+from generator.tablefile import parquet_rows, table_rows
 from generator.textfile import json_value, text_field
 
 TEXT_FIELDS = (
@@ -22,7 +22,6 @@ TEXT_FIELDS = (
 TITLE_FIELDS = ("title", "heading", "headline", "name", "タイトル", "題名", "見出し", "件名")
 ID_FIELDS = ("_id", "id", "docid", "doc_id", "url")
 HUB = "hf:"
-_BATCH_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +83,17 @@ def from_table(path: Path, source: str, fields: Fields) -> Iterator[Document | S
 
 
 def from_parquet(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:
-    """A document a row; of the columns only those that may hold text, title or id are read."""
-    import pyarrow as pa  # noqa: PLC0415 - slow to import
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    """A document a row; of the columns only those that may hold text, title or id are read.
 
-    try:
-        with pq.ParquetFile(path) as file:
-            names = fields.among(file.schema_arrow.names) or None
-            batches = file.iter_batches(_BATCH_ROWS, columns=names)
-            rows = (row for batch in batches for row in batch.to_pylist())
-            yield from _documents(rows, source, fields)
-    except (pa.ArrowException, OSError) as exc:
-        yield Skipped(source, "broken", str(exc).partition("\n")[0])
+    Raises BadDocument.
+    """
+    found = parquet_rows(path, lambda names: fields.among(names) or None)
+    for number, row in enumerate(found, start=1):
+        place = f"{source}:{number}"
+        if isinstance(row, UnicodeDecodeError):
+            yield Skipped(place, "bad_encoding", str(row))
+        else:
+            yield _document(row, place, source, fields)
 
 
 def from_saved(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:

@@ -11,7 +11,7 @@ from typing import Any
 from generator.corpus.decoding import decode, lines
 from generator.errors import BadDocument, InputError
 from generator.records import Rejected
-from generator.tablefile import table_rows
+from generator.tablefile import parquet_rows, table_rows
 from generator.textfile import json_value
 
 Row = Mapping[str, Any]
@@ -36,7 +36,8 @@ def rows_of(
         try:
             yield from read(path, named)
         except BadDocument as exc:
-            raise InputError(f"{path}: {exc}", hint="save it as UTF-8") from exc
+            hint = "check the file" if exc.reason == "broken" else "save it as UTF-8"
+            raise InputError(f"{path}: {exc}", hint=hint) from exc
     elif path.exists() or source.startswith((".", "/")) or path.suffix.lower() in READERS:
         raise InputError(f"{source}: no file of rows", hint="check the path, or give --format")
     else:
@@ -129,17 +130,12 @@ def _distinct(names: list[str]) -> list[str]:
 
 
 def _parquet(path: Path, _: frozenset[str]) -> Iterator[Placed]:
-    from pyarrow import ArrowException, ArrowInvalid, parquet  # noqa: PLC0415 - slow to import
-
-    number = 0
-    try:
-        for batch in parquet.ParquetFile(path).iter_batches():
-            for row in batch.to_pylist():
-                number += 1
-                yield f"{path.name}#{number}", row
-    except (ArrowException, OSError) as exc:
-        what = "not Parquet" if isinstance(exc, ArrowInvalid) else f"broken behind row {number:,}"
-        raise InputError(f"{path}: {what}: {exc}", hint="check the file") from exc
+    for number, row in enumerate(parquet_rows(path), start=1):
+        place = f"{path.name}#{number}"
+        if isinstance(row, UnicodeDecodeError):
+            yield place, unreadable("bad_encoding", place, str(row))
+        else:
+            yield place, row
 
 
 def _hub(name: str, split: str) -> Iterator[Placed]:
