@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generator import sampling
-from generator.corpus.build import Ingested
+from generator.corpus.build import FEWEST_LETTERS, Ingested
 from generator.corpus.passages import SEPARATOR
 from generator.corpus.store import OPENS_DOCUMENT, OPENS_SECTION, Passage, PassageFile
 from generator.corpus.tokens import sentences
@@ -180,8 +180,18 @@ def _seen(passage: Passage, focus: str) -> dict[str, str]:
         "heading": passage.path[-1] if passage.path else "",
         "title_path": SEPARATOR.join(passage.path),
         "focus": focus,
-        "without_focus": passage.full.replace(focus, " ", 1).strip(),
+        "without_focus": _without(passage, focus),
     }
+
+
+def _without(passage: Passage, focus: str) -> str:
+    """The passage and its titles but for a sentence; "" where nearly nothing else is left.
+
+    A title alone is no passage: filters drop a record whose positive is empty.
+    """
+    words = r"\s+".join(map(re.escape, focus.split()))  # of items, each on a line of its own
+    rest = re.sub(words, " ", passage.text, count=1).strip()
+    return f"{passage.title} {rest}".strip() if letter_count(rest) >= FEWEST_LETTERS else ""
 
 
 def _telling(text: str) -> list[tuple[str, int]]:

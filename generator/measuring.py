@@ -20,7 +20,7 @@ from generator.records import Record, content_id
 from generator.refine.measures import Background, Floats, Measures
 from generator.refineconfig import RefineConfig
 from generator.search.bm25 import BM25
-from generator.search.exact import exact_search
+from generator.search.exact import exact_search, is_gpu
 from generator.search.pool import Pool, PoolPart
 
 MEASURED_AT_ONCE = 1024  # records; a kill costs one such block at most
@@ -166,6 +166,7 @@ def open_measurer(
     `vectors`: where what the records hold is remembered by text, whatever the others are.
     """
     assert config.encoder is not None  # noqa: S101 - who measures has one
+    is_gpu(config.device)  # tells now where there is none, not after hours of encoding
     prompts = Prompts(config.query_prompt, config.document_prompt)
     bare = open_encoder(config.encoder, prompts=prompts, base_url=config.base_url)
     asked = (config.query_prompt, config.document_prompt, config.base_url)

@@ -31,6 +31,7 @@ from generator.modelconfig import ModelConfig
 from generator.models import fingerprint, open_encoder, remembered
 from generator.records import Record, content_id
 from generator.runs import JUDGED
+from generator.search.exact import is_gpu
 from generator.search.pool import Pool, PoolPart
 
 CROSS_ENCODER = "cross-encoder:"
@@ -93,8 +94,11 @@ def make_miner(
     remembered by text, whatever the others are. `budget` counts what an LLM is asked.
     """
     opener = _Opener(config, pool, keys, work, progress, vectors)
+    # A teacher that is not there is told before hours of encoding, not after them.
+    apart = config.teacher_name != config.encoder
+    teacher = opener.teacher(llm, budget) if apart else None
     source = opener.source()
-    teacher = opener.teacher(llm, budget)
+    teacher = teacher or opener.teacher(llm, budget)
     return Miner(config, source, teacher, opener.inputs(), opener.embed_queries())
 
 
@@ -137,6 +141,7 @@ class _Opener:
 
     def _dense(self) -> DenseSource:
         assert self._config.encoder is not None  # noqa: S101 - MineConfig holds to it
+        is_gpu(self._config.device)  # tells now where there is none
         bare = self._open(self._config.encoder)
         encoder = self._remembered(bare, self._config.encoder)
         searchable, total = self._pool.searchable, len(self._pool)

@@ -106,6 +106,7 @@ _OF_A_RECORD = {
     "bad_encoding": "A byte is none of the file's encoding.",
     "wrong_fields": "The row has more or fewer fields than the first one.",
     "no_query": "No column holds the query: name it with --query-column.",
+    "no_paragraph": "What stands among SQuAD's paragraphs is none.",
     "no_label": "The row has no label of entailment, neutral or contradiction.",
     "no_entailment": "None of the premise's hypotheses is entailed.",
     "no_clicks": "The number of clicks is missing, or no number.",

@@ -64,6 +64,15 @@ def word_count(text: str) -> float:
     return len(_WORD.findall(spaced)) + unspaced
 
 
+def storable(text: str) -> str:
+    """The text without lone surrogates, which no file and no database takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 @lru_cache(maxsize=16)
 def used_chars(text: str) -> str:
     """The text's characters, each once, in no order: far fewer to search than the text has."""

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from generator.errors import InputError
+from generator.text import storable
 
 MAX_PROBLEMS = 10
+JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})  # suffixes; else a text a line
 
 
 class Problems:
@@ -42,7 +44,7 @@ def json_lines(path: Path, problems: Problems) -> Iterator[tuple[str, dict[str, 
             continue
         place = f"{path.name}:{number}"
         try:
-            row = json.loads(line)
+            row = json_value(line)
         except ValueError as exc:
             problems.add(place, f"not JSON: {exc}")
             continue
@@ -50,6 +52,20 @@ def json_lines(path: Path, problems: Problems) -> Iterator[tuple[str, dict[str, 
             yield place, row
         else:
             problems.add(place, "not a JSON object")
+
+
+def json_value(text: str) -> Any:
+    """The value of a JSON text; half a character, which no file takes, is U+FFFD in it.
+
+    Raises ValueError where it is no JSON, or nested too deeply.
+    """
+    try:
+        value = json.loads(text)
+        if "\\ud" in text.lower():  # an escape that may be a lone surrogate
+            value = json.loads(storable(json.dumps(value, ensure_ascii=False)))
+    except RecursionError as exc:
+        raise ValueError("nested too deeply") from exc
+    return value
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import generator
 from generator import encoders
 from generator.cli import main
 from generator.cli.models import ModelFlags
@@ -298,6 +302,52 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
     with pytest.raises(RunError, match="cannot be written"):
         embed_file(LengthEncoder(), TextFile(tmp_path / "t.txt"), tmp_path / "t.txt" / "out.npy")
+
+
+_ON_A_FULL_DISK = """
+import sys
+from pathlib import Path
+import numpy as np
+from generator.encoders import TextFile, embed_file
+from generator.encoders.partial import PartialVectors
+from generator.errors import RunError
+
+class Wide:
+    name = "wide"
+    def encode(self, texts, *, kind, task=None):
+        return np.ones((len(texts), 64), dtype=np.float32)
+
+folder = Path(sys.argv[1])
+some = PartialVectors(Wide(), str, 1000, folder / "some", key="k")
+assert some.rows(np.arange(9)).shape == (9, 64)
+for write in (lambda: some.rows(np.arange(1000)),
+              lambda: embed_file(Wide(), TextFile(Path(sys.argv[2])), folder / "all.npy")):
+    try:
+        write()
+    except RunError as exc:
+        assert "free some space" in exc.hint, exc
+    else:
+        sys.exit("there was room")
+assert (some.rows(np.arange(9)) == 1).all()
+"""
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    """A process that writes through a mapping is killed (SIGBUS) where there is no room."""
+    (tmp_path / "small").mkdir()
+    (tmp_path / "texts.txt").write_text("text\n" * 1000)
+    shell = 'mount -t tmpfs -o size=64k tmpfs "$1" || exit 77; shift; exec "$@"'
+    command = ["unshare", "-rm", "sh", "-c", shell, "sh", str(tmp_path / "small"), sys.executable]
+    command += ["-c", _ON_A_FULL_DISK, str(tmp_path / "small"), str(tmp_path / "texts.txt")]
+    if shutil.which("unshare") is None:
+        pytest.skip("no unshare here")
+    own = {"PYTHONPATH": str(Path(generator.__file__).parents[1])}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, **own}
+    )
+    if done.returncode == 77 or "unshare:" in done.stderr:
+        pytest.skip("no file system may be mounted here")
+    assert done.returncode == 0, done.stderr
 
 
 def test_bad_texts_are_told_with_their_lines(tmp_path: Path) -> None:

@@ -123,6 +123,19 @@ def test_each_draw_of_a_passage_is_about_another_sentence(tmp_path: Path, plan: 
         assert sum(fact in rest for fact in FACTS) == (3 if focus in FACTS else 4)
 
 
+def test_a_passage_is_more_than_its_title(tmp_path: Path, plan: MakePlan) -> None:
+    """One sentence leaves none behind it, and a list's items stand a line each."""
+    items = ("- bees that keep the hive warm in winter", "- drones that fly out at noon in May")
+    for name, text in (("one", FACTS[0]), ("list", f"{FACTS[1]}\n\n" + "\n".join(items))):
+        (tmp_path / f"{name}.md").write_text(f"# Some title of {name}\n\n{text}\n")
+    made = plan("sentence-passage", **{"corpus.paths": [str(tmp_path / "one.md")]})
+    assert made.passage_variables(next(made.draws(1)))["without_focus"] == ""
+    made = plan("sentence-passage", **{"corpus.paths": [str(tmp_path / "list.md")]})
+    for draw in made.draws(3):
+        seen = made.passage_variables(draw)
+        assert seen["focus"].split()[-1] not in seen["without_focus"]
+
+
 def test_a_multihop_query_has_neighbours_of_one_document(plan: MakePlan) -> None:
     """Both passages are there, and both are positives."""
     made = plan("grounded-multihop")
@@ -187,8 +200,13 @@ def test_records_hold_the_passage_with_its_titles(configured: Callable[..., Any]
     assert max(Counter(record.provenance.passage for record in records).values()) > 1
 
 
-def test_all_records_of_a_passage_are_on_one_side(configured: Callable[..., Any]) -> None:
+def test_all_records_of_a_passage_are_on_one_side(
+    configured: Callable[..., Any], folder: Path
+) -> None:
     """A question that is held out was never trained on with its passage under another title."""
+    for name in ("june", "august"):
+        seasons = [f"In {name} it is known by everybody here that {fact}" for fact in FACTS]
+        (folder / f"{name}.md").write_text(f"# {name}\n\n{' '.join(seasons)}\n")
     config = configured(
         "grounded-question", "heading-section", "sentence-passage",
         **{"filters": {"off_passage": False}, "dataset.test_fraction": 0.4},

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from generator.errors import InputError
 from generator.imports.convert import ImportOptions, import_records
 from generator.imports.example import Columns
-from generator.records import Record, Rejected
+from generator.records import Record, Rejected, to_json
 
 HONEY = "Bees store honey in combs of wax, and a keeper takes some of it out in summer."
 NESTS = "Wasps build their nests of paper that they chew from wood, and store no honey."
@@ -271,3 +273,110 @@ def test_it_is_told_which_columns_are_read(
     source = jsonl(tmp_path / "pairs.jsonl", row, row)
     list(import_records(str(source), ImportOptions(), said.append))
     assert said == told
+
+
+# -- what data sets really hold
+
+
+def test_half_a_character_and_deep_nesting_cost_no_other_row(tmp_path: Path) -> None:
+    r"""A lone surrogate (`\ud83d`) has no UTF-8 form; a line of brackets alone is no row."""
+    good = '{"query": "Where is honey \\ud83d kept?", "positive": "' + HONEY + '"}'
+    records, rejected = imported(jsonl(tmp_path / "a.jsonl", good, "[" * 100_000))
+    assert [record.query for record in records] == ["Where is honey \ufffd kept?"]
+    assert to_json(records[0])
+    assert [(item.reason, item.detail) for item in rejected] == [
+        ("not_json", "a.jsonl:2: nested too deeply")
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_utf16_that_is_cut_loses_its_end_alone(tmp_path: Path, suffix: str) -> None:
+    """An odd number of bytes."""
+    row = json.dumps({"query": "Where is honey kept?", "positive": HONEY})
+    text = row if suffix == "jsonl" else f'query,positive\nWhere is honey kept?,"{HONEY}"'
+    (tmp_path / f"a.{suffix}").write_bytes(f"{text}\n".encode("utf-16") + b"x")
+    records, rejected = imported(tmp_path / f"a.{suffix}")
+    assert (len(records), len(rejected)) == (1, 1)
+
+
+def test_a_named_column_tells_the_format(tmp_path: Path) -> None:
+    """Clicks that are named are counted; so are labels."""
+    rows = [{"q": "honey store", "t": HONEY, "n": "3.0"}, {"q": "honey store", "t": NESTS, "n": 0}]
+    own = Columns(query="q", positive="t", clicks="n")
+    (record,), _ = imported(jsonl(tmp_path / "a.jsonl", *rows), columns=own)
+    assert texts(record.positives) == [HONEY]
+    rows = [{"q": HONEY, "t": "Bees store honey.", "l": "Entailment"},
+            {"q": HONEY, "t": "Bees eat paper.", "l": "CONTRADICTION"}]  # fmt: skip
+    own = Columns(query="q", positive="t", label="l")
+    (record,), _ = imported(jsonl(tmp_path / "b.jsonl", *rows), columns=own)
+    assert texts(record.positives) == ["Bees store honey."]
+    assert texts(record.negatives) == ["Bees eat paper."]
+
+
+def test_labels_of_entailment_are_no_pairs(tmp_path: Path) -> None:
+    """JNLI's columns are those of any pair of sentences."""
+    rows = [{"sentence1": HONEY, "sentence2": f"{label} of it", "label": label}
+            for label in ("neutral", "contradiction", "entailment")]  # fmt: skip
+    (record,), rejected = imported(jsonl(tmp_path / "a.jsonl", *rows))
+    assert texts(record.positives) == ["entailment of it"]
+    assert texts(record.negatives) == ["contradiction of it"]
+    assert [item.reason for item in rejected] == ["neutral"]
+
+
+@pytest.mark.parametrize("clicks", ["Infinity", "NaN", '"many"', "null"])
+def test_clicks_that_are_no_number(tmp_path: Path, clicks: str) -> None:
+    """None of them stops the import."""
+    good = '{"query": "honey", "text": "' + HONEY + '", "clicks": 1}'
+    path = jsonl(tmp_path / "a.jsonl", good, good.replace("honey", "wax", 1).replace("1", clicks))
+    records, rejected = imported(path)
+    assert (len(records), [item.reason for item in rejected]) == (1, ["no_clicks"])
+
+
+def test_squad_that_is_out_of_shape(tmp_path: Path) -> None:
+    """What is no paragraph or question is told; the others are read."""
+    qas = [None, {"question": "Where is honey?", "id": "1", "answers": [{"text": "in combs"}]}]
+    articles = [{"paragraphs": None}, {"paragraphs": ["x", {"context": HONEY, "qas": qas}]}]
+    (tmp_path / "a.json").write_text(json.dumps({"data": articles}))
+    records, rejected = imported(tmp_path / "a.json")
+    assert [record.query for record in records] == ["Where is honey?"]
+    assert [item.reason for item in rejected] == ["no_paragraph", "no_paragraph", "no_query"]
+
+
+def test_ms_marcos_files_are_those_of_the_split(tmp_path: Path) -> None:
+    """Both lie in one folder; dev comes before train."""
+    (tmp_path / "collection.tsv").write_text(f"0\t{HONEY}\n1\t{NESTS}\n")
+    for split, query, passage in (("dev.small", 7, 0), ("train", 9, 1)):
+        (tmp_path / f"queries.{split}.tsv").write_text(f"{query}\twhat is in {split}\n")
+        (tmp_path / f"qrels.{split}.tsv").write_text(f"{query}\t0\t{passage}\t1\n")
+    assert [r.query for r in imported(tmp_path)[0]] == ["what is in train"]
+    assert [r.query for r in imported(tmp_path, split="dev")[0]] == ["what is in dev.small"]
+    with pytest.raises(InputError, match="eval"):
+        imported(tmp_path, split="eval")
+
+
+def test_a_missing_answer_is_no_address(tmp_path: Path) -> None:
+    """Null in the column that holds answers: the next column is none."""
+    rows = [{"question": "Where is honey?", "answer": HONEY, "url": "http://a/1"},
+            {"question": "Where are nests?", "answer": None, "url": "http://a/2"}]  # fmt: skip
+    records, rejected = imported(jsonl(tmp_path / "a.jsonl", *rows))
+    assert [record.query for record in records] == ["Where is honey?"]
+    assert [item.reason for item in rejected] == ["empty_positive"]
+
+
+def test_columns_of_one_name_are_all_read(tmp_path: Path) -> None:
+    """A spreadsheet with two columns of negatives."""
+    path = tmp_path / "a.csv"
+    path.write_text(f'query,positive,negative,negative\nhoney,"{HONEY}",Wax,Paper\n')
+    (record,), _ = imported(path)
+    assert texts(record.negatives) == ["Wax", "Paper"]
+
+
+def test_parquet_that_is_broken_inside(tmp_path: Path) -> None:
+    """The file is at fault, not the folder that is written to."""
+    table = pa.table({"query": [f"honey {n}" for n in range(3000)], "positive": [HONEY] * 3000})
+    pq.write_table(table, tmp_path / "a.parquet")
+    data = bytearray((tmp_path / "a.parquet").read_bytes())
+    data[4:3000] = b"\xff" * 2996
+    (tmp_path / "a.parquet").write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.parquet: broken"):
+        imported(tmp_path / "a.parquet")

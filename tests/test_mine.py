@@ -119,7 +119,7 @@ def test_every_candidate_has_its_decision(make_pool: MakePool) -> None:
     """One of each kind, in order of score; ranks leave out what may never be a negative."""
     record = _record(
         "who keeps bees", LONG, negatives=("A written one.",),
-        provenance=Provenance(passage="p6"),
+        provenance=Provenance(passage="gone+p6"),
     )  # fmt: skip
     other = _record("Who keeps bees?", "Anna does.")
     near = LONG.replace("wax combs", "wax cells")
@@ -178,13 +178,20 @@ def test_false_negatives_are_promoted_and_the_id_stays(make_pool: MakePool) -> N
 
 
 def test_what_a_teacher_left_unscored_is_not_taken(make_pool: MakePool) -> None:
-    """Without any teacher the search's own scores rank."""
+    """Nor what is cut by a positive that it left; without any teacher the search's scores rank."""
     pool = make_pool("One.", "Two.")
     scores, none = np.array([0.4, 0.3]), np.array([NAN, NAN])
     some = Candidates(np.arange(2), scores, np.array([NAN, 0.3]), np.array([0.9]), none[:0])
     assert decide(_record(), some, pool, {}, _config()).decisions == ["unscored", "negative"]
     without = Candidates(np.arange(2), scores, none, none[:1], none[:0])
-    assert decide(_record(), without, pool, {}, _config()).decisions == ["negative"] * 2
+    assert decide(_record(), without, pool, {}, MineConfig()).decisions == ["negative"] * 2
+    none_at_all = decide(_record(), without, pool, {}, _config())
+    assert none_at_all.decisions == ["unscored"] * 2
+    no_positive = Candidates(np.arange(2), scores, scores, none[:1], none[:0])
+    assert decide(_record(), no_positive, pool, {}, _config()).decisions == ["unscored"] * 2
+    absolute = _config(percent=None, max_score=0.35)
+    decided = decide(_record(), no_positive, pool, {}, absolute).decisions
+    assert decided == ["above_max_score", "negative"]
 
 
 def test_a_pool_knows_its_texts_and_holds_each_once(make_pool: MakePool) -> None:

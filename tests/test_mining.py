@@ -18,9 +18,11 @@ from generator.llm.scripted import ScriptedLLM
 from generator.mineconfig import MineConfig
 from generator.mining import Mined, mine_file
 from generator.modelconfig import ModelConfig
+from generator.models import open_encoder
 from generator.recordfile import read_lines
 from generator.records import Prompt, Record, make_record, to_json
 from generator.search.bm25 import BM25, K1, B
+from generator.search.passages import stream_passages
 from generator.search.tokenise import Tokeniser
 from generator.text import shingles
 
@@ -223,6 +225,35 @@ def test_an_llm_grades_each_pair_once(world: Path, monkeypatch: pytest.MonkeyPat
     assert len(asked) == number
     with pytest.raises(UserError, match="no LLM to judge with"):
         mine_file(world / "records.jsonl", world / "none", config)
+
+
+def test_what_is_missing_is_told_before_anything_is_encoded(
+    world: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A teacher that is not there, a GPU that is not there; a corpus too small for its index."""
+    encoder = opened()
+    monkeypatch.setattr(miners, "open_encoder", lambda name, **_: encoder if name == "grams"
+                        else open_encoder(name))  # fmt: skip
+    for teacher in ("./nowhere", "cross-encoder:./nowhere"):
+        with pytest.raises(UserError, match="nowhere"):
+            mined(world, encoder="grams", teacher=teacher)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(InputError, match="no GPU"):
+        mined(world, encoder="grams", device="cuda")
+    assert encoder.encoded == []
+    pytest.importorskip("faiss")
+    with pytest.raises(InputError, match="60 texts are too few"):
+        mined(world, encoder="grams", ann="IVF64,Flat")
+
+
+def test_a_corpus_is_jsonl_or_lines(world: Path) -> None:
+    """By its suffix; a table or an archive read line by line would be nonsense."""
+    (world / "c.ndjson").write_text('{"_id": "1", "text": "Bees \\ud83d in a valley."}\n')
+    assert [p.full for p in stream_passages(world / "c.ndjson")] == ["Bees \ufffd in a valley."]
+    for name in ("collection.tsv", "a.csv", "a.parquet", "a.jsonl.gz"):
+        (world / name).write_text("1\tBees in a valley.\n")
+        with pytest.raises(InputError, match="neither JSONL nor a text"):
+            mine_file(world / "records.jsonl", world / "out", MineConfig(corpus=world / name))
 
 
 def test_nothing_to_mine_is_told(world: Path) -> None:

@@ -38,7 +38,7 @@ from generator.runs import RunFolder
 from generator.scripts import letter_count
 
 OnDocument = Callable[[int, int], None]  # documents and passages so far
-_FEWEST_LETTERS = 20
+FEWEST_LETTERS = 20
 _SHOWN = 10  # of what was skipped, where nothing else is left
 _ROW = Struct("<qQQiHH")  # as INDEX has it
 
@@ -130,11 +130,11 @@ def _cut(
     log: TextIO,
 ) -> None:
     """Spool the passages of a document; one that breaks half-way keeps those before."""
-    start = len(spooled)
+    start, told = len(spooled), found.skipped.total()
     try:
         for draft in drafts(document, config):
             text = draft.text
-            if letter_count(text) < _FEWEST_LETTERS:
+            if letter_count(text) < FEWEST_LETTERS:
                 _skip(found, log, Skipped(document.source, "too_short", text[:80]))
                 continue
             spooled.add(draft, found.documents, document.source)
@@ -143,6 +143,8 @@ def _cut(
         _skip(found, log, Skipped(document.source, exc.reason, exc.detail))
     except RecursionError:
         _skip(found, log, Skipped(document.source, "broken", "nested too deeply"))
+    if len(spooled) == start and found.skipped.total() == told:
+        _skip(found, log, Skipped(document.source, "no_text"))
     if len(spooled) > start:
         spooled.end_document(start)
         found.documents += 1

@@ -1,4 +1,4 @@
-"""Bytes → text: UTF-8, UTF-16, Shift_JIS, EUC-JP, ISO-2022-JP, what charset-normalizer knows."""
+"""Bytes → text: UTF-8, -16, -32, Shift_JIS, EUC-JP, ISO-2022-JP, what charset-normalizer knows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ from generator import langid
 from generator.errors import BadDocument, MissingExtra
 
 SAMPLE_BYTES = 1 << 18
-_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+# UTF-32's begins with UTF-16's.
+_BOMS = {
+    codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
+WIDE = frozenset({"utf-16", "utf-32"})  # a line cannot be decoded alone
+_WIDE_BOMS = tuple(bom for bom, encoding in _BOMS.items() if encoding in WIDE)
+_BROKEN = "\ufffd"
 # EUC-JP after Shift_JIS: kana of either are seldom kana in the other. A Chinese text holds none.
 _JAPANESE = ("cp932", "euc_jp")
 _HIRAGANA = re.compile("[\u3041-\u309f]")
 _HALF_WIDTH = re.compile("[\uff61-\uff9f]")  # what EUC-JP looks like when read as Shift_JIS
 _FEWEST_KANA = 0.05
+_SOUND = 2  # characters for each that is broken
 # French read as Central European has è for č: the letters cannot tell, the language can.
 _LATIN = {"cp1250", "cp1254", "cp1257", "latin_1", "iso8859_2", "iso8859_10", "iso8859_16"}
 _MOST_BEYOND, _MARKS = 0.1, set("“”‘’„–—…€«»°§·¿¡\xa0")
@@ -24,10 +32,13 @@ _WESTERN = set("en fr de es it pt nl sv da no nb nn fi is ca gl eu".split())
 
 
 def decode(data: bytes) -> str:
-    """The text that the bytes hold. Raises BadDocument where they hold none."""
+    """The text that the bytes hold. Raises BadDocument where they hold none.
+
+    A few bytes that are broken are U+FFFD in it, as in a browser.
+    """
     encoding = detect(data[:SAMPLE_BYTES], whole=len(data) <= SAMPLE_BYTES)
     try:
-        return data.decode(encoding)
+        return data.decode(encoding, "replace" if is_broken(data) else "strict")
     except UnicodeDecodeError as exc:
         raise BadDocument("bad_encoding", f"{encoding} up to byte {exc.start}") from exc
 
@@ -35,9 +46,9 @@ def decode(data: bytes) -> str:
 def lines(path: Path) -> Iterator[str | UnicodeDecodeError]:
     """The lines of a file; a broken one comes as what is wrong with it. Raises BadDocument."""
     encoding = encoding_of(path)
-    if encoding == "utf-16":
-        with path.open(encoding=encoding) as text:
-            yield from text
+    if encoding in WIDE:
+        with path.open(encoding=encoding, errors="replace") as text:
+            yield from (_unbroken(line, encoding) for line in text)
         return
     with path.open("rb") as file:
         for line in file:
@@ -47,8 +58,15 @@ def lines(path: Path) -> Iterator[str | UnicodeDecodeError]:
                 yield exc
 
 
+def _unbroken(line: str, encoding: str) -> str | UnicodeDecodeError:
+    if _BROKEN not in line:
+        return line
+    place = line.index(_BROKEN)
+    return UnicodeDecodeError(encoding, line.encode(), place, place + 1, "broken character")
+
+
 def encoding_of(path: Path) -> str:
-    """By the first line that is not ASCII: a broken line behind it makes a file no other.
+    """By the first line that is not ASCII, or by most: a broken line makes a file no other.
 
     Raises BadDocument.
     """
@@ -69,9 +87,22 @@ def detect(sample: bytes, *, whole: bool = True) -> str:
             return encoding
     if b"\0" in sample:
         raise BadDocument("binary", "holds zero bytes")
-    if decoded(sample, "utf-8", whole=whole) is not None:
+    if decoded(sample, "utf-8", whole=whole) is not None or _is_mostly_utf8(sample):
         return "iso2022_jp" if b"\x1b$" in sample else "utf-8"
     return _japanese(sample, whole=whole) or _guessed(sample)
+
+
+def is_broken(data: bytes, *, whole: bool = True) -> bool:
+    """Whether a few broken characters may be passed over: those of UTF-8, UTF-16 and UTF-32."""
+    is_utf8 = decoded(data, "utf-8", whole=whole) is not None
+    return data.startswith(_WIDE_BOMS) or (not is_utf8 and _is_mostly_utf8(data))
+
+
+def _is_mostly_utf8(data: bytes) -> bool:
+    """Whether few of the characters beyond ASCII are broken: of another encoding nearly all are."""
+    text = data.decode(errors="replace")
+    broken = text.count(_BROKEN)
+    return sum(not char.isascii() for char in text) - broken > _SOUND * broken
 
 
 def _japanese(sample: bytes, *, whole: bool) -> str | None:
@@ -80,7 +111,8 @@ def _japanese(sample: bytes, *, whole: bool) -> str | None:
         text = decoded(sample, encoding, whole=whole)
         if text:
             kana = len(_HIRAGANA.findall(text)) - len(_HALF_WIDTH.findall(text))
-            shares[encoding] = kana / sum(not char.isascii() for char in text)
+            beyond = sum(not char.isascii() for char in text)
+            shares[encoding] = kana / max(1, beyond)  # none: it ends with half a character
     best = max(shares, key=shares.__getitem__, default=None)
     return best if best and shares[best] >= _FEWEST_KANA else None
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Never text, or the readings of ruby, or a page's furniture (HTML Living Standard, ARIA landmarks).
 _DROPPED = (
-    "script, style, template, noscript, iframe, svg, canvas, form, button, select, dialog, rt, rp, "
+    "script, style, template, noscript, iframe, svg, canvas, button, select, dialog, rt, rp, "
     "nav, footer, aside, [role=navigation], [role=banner], [role=contentinfo], "
     "[role=complementary], [role=search], [aria-hidden=true], [hidden], body > header, a.headerlink"
 )
@@ -25,6 +25,7 @@ _FURNITURE = re.compile(
     re.IGNORECASE,
 )
 _MAIN = ("main", "[role=main]", "article", "#content")
+_PAGES = {"html", "body", "main", "article"}
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LISTS = {"ul", "ol", "dl"}
 _INSIDE = {"div", "section", "article", "main", "body", "blockquote", "figure", "details", "center",
@@ -41,8 +42,9 @@ def title_and_blocks(text: str) -> tuple[str, Iterator[Block]]:
     name = joined(title.text()) if title else ""
     for node in tree.css(_DROPPED):
         node.decompose()
-    for node in tree.css("[class], [id]"):
-        if node.tag not in {"html", "body", "main", "article"} and _is_furniture(node):
+    total = _prose(tree.body)
+    for node in tree.css("form, [class], [id]"):
+        if node.tag not in _PAGES and _is_furniture(node) and not _is_page(node, total):
             node.decompose()
     main = _main_of(tree)
     return name, _blocks(main) if main is not None else iter(())
@@ -61,7 +63,25 @@ def _main_of(tree: LexborHTMLParser) -> LexborNode | None:
 
 def _is_furniture(node: LexborNode) -> bool:
     attributes = node.attributes
-    return any(_FURNITURE.search(attributes.get(name) or "") for name in ("class", "id"))
+    return node.tag == "form" or any(
+        _FURNITURE.search(attributes.get(name) or "") for name in ("class", "id")
+    )
+
+
+def _is_page(node: LexborNode, total: int) -> bool:
+    """Whether a form or a box called furniture is around the page: `has-sidebar`, ASP.NET's form.
+
+    `total` is the prose of the page, of which menus have none.
+    """
+    return node.css_first(", ".join(_MAIN[:2])) is not None or 2 * _prose(node) > total
+
+
+def _prose(node: LexborNode | None) -> int:
+    """Characters that lead nowhere else."""
+    if node is None:
+        return 0
+    links = sum(len(link.text(strip=True)) for link in node.css("a"))
+    return len(node.text(strip=True)) - links
 
 
 def _blocks(root: LexborNode) -> Iterator[Block]:
@@ -110,10 +130,14 @@ def _items(node: LexborNode, tag: str, indent: str = "") -> Iterator[str]:
 
 
 def _rows(node: LexborNode) -> Iterator[str]:
-    for row in node.css("tr"):
-        cells = [joined(_text(cell)) for cell in row.css("th, td")]
-        if any(cells):
-            yield " | ".join(cells)
+    """A row a line; a table within a cell is a part of it."""
+    for part in node.iter():
+        if part.tag == "tr":
+            cells = [joined(_text(cell)) for cell in part.iter() if cell.tag in {"th", "td"}]
+            if any(cells):
+                yield " | ".join(cells)
+        elif part.tag in {"thead", "tbody", "tfoot"}:
+            yield from _rows(part)
 
 
 def _paragraph(text: str) -> Iterator[Block]:

@@ -6,6 +6,7 @@ Comments go, ruby loses its readings, links keep their words. HTML inside keeps 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-_FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n(?:---|\.\.\.)\r?\n", re.DOTALL)
+# YAML, or Hugo's TOML.
+_FRONT_MATTER = re.compile(
+    r"\A(?:---\r?\n(.*?)\r?\n(?:---|\.\.\.)|\+\+\+\r?\n(.*?)\r?\n\+\+\+)[ \t]*(?:\r?\n|\Z)",
+    re.DOTALL,
+)
 # What mdBook, Jekyll and Hugo put in place of text: {{#include …}}, {% raw %}, {{< figure >}}.
-_DIRECTIVE = re.compile(r"^[ \t]*(?:\{\{[#<%].*?\}\}|\{%.*?%\})[ \t]*$", re.MULTILINE)
+_DIRECTIVE = re.compile(r"^[ \t]*(?:\{\{[#<%].*?\}\}|\{%.*?%\})[ \t]*\r?$", re.MULTILINE)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 # Quotation marks hide an angle bracket: <Listing caption="`Vec<T>`">. Unpaired ones do not.
 _TAG = re.compile(r"""</?[A-Za-z](?:"[^"]*"|'[^']*'|[^>"'])*>|</?[A-Za-z][^>]*>""")
@@ -36,7 +41,7 @@ def title_and_blocks(text: str) -> tuple[str, Iterator[Block]]:
     """The `title` of the front matter ("" without one), and the blocks."""
     front = _FRONT_MATTER.match(text)
     body = text[front.end() :] if front else text
-    return _title(front[1]) if front else "", blocks(body)
+    return _title(front) if front else "", blocks(body)
 
 
 def blocks(text: str) -> Iterator[Block]:
@@ -151,10 +156,11 @@ def _text_of_html(source: str) -> str:
     return _TAG.sub("", _READING.sub("", _COMMENT.sub("", source)))
 
 
-def _title(front_matter: str) -> str:
+def _title(front_matter: re.Match[str]) -> str:
     try:
-        found = yaml.safe_load(front_matter)
-    except yaml.YAMLError:
+        of_yaml, of_toml = front_matter.groups()
+        found = yaml.safe_load(of_yaml) if of_toml is None else tomllib.loads(of_toml)
+    except (yaml.YAMLError, tomllib.TOMLDecodeError):
         return ""
     title = found.get("title") if isinstance(found, dict) else None
     return str(title) if title else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ def title_and_blocks(path: Path) -> tuple[str, Iterator[Block]]:
     Raises BadDocument for an encrypted or broken file, MissingExtra without pypdfium2.
     """
     document = _opened(path)
-    return joined(document.get_metadata_dict().get("Title") or ""), _blocks(document)
+    return _said(lambda: document.get_metadata_value("Title")), _blocks(document)
 
 
 def _blocks(document: PdfDocument) -> Iterator[Block]:
@@ -103,7 +103,10 @@ def _running(document: PdfDocument) -> set[str]:
     pages = min(len(document), _SEEN_PAGES)
     seen: Counter[str] = Counter()
     for number in range(pages):
-        lines = [line for line in _lines(document, number) if line]
+        try:
+            lines = [line for line in _lines(document, number) if line]
+        except BadDocument:  # told when its turn comes
+            break
         seen.update({_shape(line) for line in lines[:_EDGE_LINES] + lines[-_EDGE_LINES:]})
     return {shape for shape, times in seen.items() if times >= max(2, _RUNNING_SHARE * pages)}
 
@@ -114,9 +117,17 @@ def _outline(document: PdfDocument) -> dict[int, list[tuple[str, int]]]:
     for mark in document.get_toc():
         dest = mark.get_dest()
         page = dest.get_index() if dest else None
-        if page is not None and (title := joined(mark.get_title() or "")):
+        if page is not None and (title := _said(mark.get_title)):
             found.setdefault(page, []).append((title, mark.level + 1))
     return found
+
+
+def _said(get: Callable[[], str | None]) -> str:
+    """A title; "" where there is none, or half a character in it."""
+    try:
+        return joined(get() or "")
+    except UnicodeDecodeError:
+        return ""
 
 
 def _shape(line: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,8 @@ from generator.corpus.blocks import Document, Skipped
 from generator.corpus.decoding import decode, lines
 from generator.corpus.markdown import blocks as markdown_blocks
 from generator.errors import ConfigError, InputError
-from generator.tablefile import table_rows
-from generator.textfile import text_field
+from generator.tablefile import parquet_rows, table_rows
+from generator.textfile import json_value, text_field
 
 TEXT_FIELDS = (
     "text", "content", "contents", "body", "passage", "document", "article", "context",
@@ -23,7 +22,6 @@ TEXT_FIELDS = (
 TITLE_FIELDS = ("title", "heading", "headline", "name", "タイトル", "題名", "見出し", "件名")
 ID_FIELDS = ("_id", "id", "docid", "doc_id", "url")
 HUB = "hf:"
-_BATCH_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ def from_jsonl(path: Path, source: str, fields: Fields) -> Iterator[Document | S
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json_value(line)
         except ValueError as exc:
             yield Skipped(place, "not_json", str(exc))
             continue
@@ -59,11 +57,14 @@ def from_jsonl(path: Path, source: str, fields: Fields) -> Iterator[Document | S
 def from_json(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:
     """A document an object: the file is a list of objects, or one object; read as a whole."""
     try:
-        content = json.loads(decode(path.read_bytes()))
+        content = json_value(decode(path.read_bytes()))
     except ValueError as exc:
         yield Skipped(source, "not_json", str(exc))
         return
-    for number, row in enumerate(content if isinstance(content, list) else [content], start=1):
+    found = content if isinstance(content, list) else [content]
+    if not found:
+        yield Skipped(source, "empty")
+    for number, row in enumerate(found, start=1):
         yield _document(row, f"{source}:{number}", source, fields)
 
 
@@ -82,18 +83,17 @@ def from_table(path: Path, source: str, fields: Fields) -> Iterator[Document | S
 
 
 def from_parquet(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:
-    """A document a row; of the columns only those that may hold text, title or id are read."""
-    import pyarrow as pa  # noqa: PLC0415 - slow to import
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    """A document a row; of the columns only those that may hold text, title or id are read.
 
-    try:
-        with pq.ParquetFile(path) as file:
-            names = fields.among(file.schema_arrow.names) or None
-            batches = file.iter_batches(_BATCH_ROWS, columns=names)
-            rows = (row for batch in batches for row in batch.to_pylist())
-            yield from _documents(rows, source, fields)
-    except (pa.ArrowException, OSError) as exc:
-        yield Skipped(source, "broken", str(exc).partition("\n")[0])
+    Raises BadDocument.
+    """
+    found = parquet_rows(path, lambda names: fields.among(names) or None)
+    for number, row in enumerate(found, start=1):
+        place = f"{source}:{number}"
+        if isinstance(row, UnicodeDecodeError):
+            yield Skipped(place, "bad_encoding", str(row))
+        else:
+            yield _document(row, place, source, fields)
 
 
 def from_saved(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from generator.corpus import html, markdown, pdf, plain, rows
 from generator.corpus.blocks import Block, Document, Skipped
-from generator.corpus.decoding import SAMPLE_BYTES, decode, detect
+from generator.corpus.decoding import SAMPLE_BYTES, decode, detect, is_broken
 from generator.corpus.rows import HUB, Fields
 from generator.errors import BadDocument, InputError
+from generator.text import storable
 
 Found = Iterator[Document | Skipped]
 _CHARS_SNIFFED = 1000
@@ -50,41 +51,61 @@ def files(path: str) -> Iterator[Source]:
     if not root.is_dir() or _is_saved(root):
         yield Source(root, root.name)
         return
-    for found in _below(root):
-        yield Source(found, found.relative_to(root).as_posix())
+    for found in _below(root, set()):
+        yield Source(found, storable(found.relative_to(root).as_posix()))
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    if (folder / "corpus.jsonl").is_file():  # BEIR: its queries are no documents
+def _below(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """The files in a folder, each real folder once, wherever links lead.
+
+    A folder that cannot be looked into comes itself: whoever reads it tells why.
+    """
+    seen.add(folder.resolve())
+    if _holds(folder, "corpus.jsonl"):  # BEIR: its queries are no documents
         yield folder / "corpus.jsonl"
         return
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.name.startswith(".") or entry.name in _LEFT_OUT or _is_above(entry, folder):
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    except OSError:
+        yield folder
+        return
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name in _LEFT_OUT:
             continue
-        if not entry.is_dir() or _is_saved(entry):
+        if not _is_folder(entry) or _is_saved(entry):
             yield entry
-        elif not _is_run(entry):
-            yield from _below(entry)
-
-
-def _is_above(entry: Path, folder: Path) -> bool:
-    """Whether a link leads back to where it stands, or above."""
-    return entry.is_symlink() and folder.resolve().is_relative_to(entry.resolve())
+        elif not _is_run(entry) and entry.resolve() not in seen:
+            yield from _below(entry, seen)
 
 
 def _is_run(folder: Path) -> bool:
     """Whether trine itself wrote it: a run among the documents is none of them."""
-    return (folder / "run.yaml").is_file() or (folder / "stages" / "passages.lock").is_file()
+    return _holds(folder, "run.yaml", "stages/passages.lock")
 
 
 def _is_saved(folder: Path) -> bool:
-    return folder.is_dir() and any((folder / name).is_file() for name in _SAVED)
+    return _holds(folder, *_SAVED)
+
+
+def _is_folder(entry: Path) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # not to be looked at
+        return False
+
+
+def _holds(folder: Path, *names: str) -> bool:
+    try:
+        return any((folder / name).is_file() for name in names)
+    except OSError:
+        return False
 
 
 def _read(source: Source, fields: Fields) -> Found:
     path, name = source
     try:
         if path.is_dir():
+            next(path.iterdir(), None)  # raises where it may not be looked into
             yield from rows.from_saved(path, name, fields)
         elif path.exists() and not path.is_file():
             yield Skipped(name, "unknown_kind", "no ordinary file")
@@ -110,17 +131,21 @@ def _html(path: Path) -> tuple[str, Iterator[Block]]:
 
 def _plain(path: Path) -> tuple[str, Iterator[Block]]:
     with path.open("rb") as file:
-        encoding = detect(file.read(SAMPLE_BYTES), whole=path.stat().st_size <= SAMPLE_BYTES)
-    return "", plain.blocks(_lines(path, encoding))
+        sample = file.read(SAMPLE_BYTES)
+    whole = path.stat().st_size <= SAMPLE_BYTES
+    errors = "replace" if is_broken(sample, whole=whole) else "strict"
+    return "", plain.blocks(_lines(path, detect(sample, whole=whole), errors))
 
 
-def _lines(path: Path, encoding: str) -> Iterator[str]:
+def _lines(path: Path, encoding: str, errors: str) -> Iterator[str]:
     """Lines as they are needed: a file may be larger than memory."""
     try:
-        with path.open(encoding=encoding) as file:
+        with path.open(encoding=encoding, errors=errors) as file:
             yield from file
     except UnicodeDecodeError as exc:
         raise BadDocument("bad_encoding", f"{encoding} up to byte {exc.start}") from exc
+    except OSError as exc:  # of a disk that fails, or a file that has gone
+        raise BadDocument("unreadable", exc.strerror or str(exc)) from exc
 
 
 def _unknown(path: Path) -> tuple[str, Iterator[Block]]:

@@ -12,7 +12,7 @@ import numpy as np
 from generator.encoders.base import Encoder, Kind, Vectors
 from generator.errors import InputError, LLMError
 from generator.recordfile import disk_error
-from generator.textfile import Problems, json_lines, text_lines
+from generator.textfile import JSON_LINES, Problems, json_lines, text_lines
 
 ENCODED_AT_ONCE = 512  # what progress is told by, and what goes to disk at once: a minute of a CPU
 Progress = Callable[[str, int, int], None]  # what is encoded, how many are done, of how many
@@ -65,7 +65,7 @@ class TextFile:
         return self._count
 
     def __iter__(self) -> Iterator[str]:
-        if self.path.suffix not in {".jsonl", ".json"}:
+        if self.path.suffix.lower() not in JSON_LINES:
             yield from (line for _, line in text_lines(self.path))
             return
         for place, row in json_lines(self.path, self._problems):
@@ -113,20 +113,19 @@ def _stream(
     instruction: str | None,
     progress: Progress | None,
 ) -> tuple[int, int]:
-    rows: np.memmap[tuple[int, int], np.dtype[np.float32]] | None = None
-    done = 0
-    for batch in _batches(texts, ENCODED_AT_ONCE):
-        vectors = embed(encoder, batch, kind, instruction)
-        if rows is None:  # the width is known once the model has answered
-            shape = (len(texts), vectors.shape[1])
-            rows = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-        rows[done : done + len(batch)] = vectors
-        done += len(batch)
-        if progress is not None:
-            progress("texts", done, len(texts))
-    assert rows is not None  # noqa: S101 - a TextFile is never empty
-    rows.flush()
-    return rows.shape
+    shape, done = (len(texts), 0), 0
+    with path.open("wb") as file:  # mapped, a disk that is full would kill the process
+        for batch in _batches(texts, ENCODED_AT_ONCE):
+            vectors = np.asarray(embed(encoder, batch, kind, instruction), dtype="<f4")
+            if not done:  # the width is known once the model has answered
+                shape = (len(texts), vectors.shape[1])
+                header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(vectors.tobytes())
+            done += len(batch)
+            if progress is not None:
+                progress("texts", done, len(texts))
+    return shape
 
 
 def _batches(texts: TextFile, size: int) -> Iterator[Sequence[str]]:

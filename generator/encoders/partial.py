@@ -45,9 +45,12 @@ class PartialVectors:
             with write_whole(meta) as file:
                 json.dump({"key": key, "dim": dim}, file)
             found = {"dim": dim}
+        self._vectors, self._places = folder / "vectors.bin", known
         shape = (count, int(found["dim"]))
-        self._rows = _mapped(folder / "vectors.bin", np.float32, shape)
-        self._known = _mapped(known, np.bool_, (count,))
+        _sized(self._vectors, 4 * count * shape[1])
+        _sized(known, count)
+        self._rows = np.memmap(self._vectors, np.float32, mode="r", shape=shape)
+        self._known = np.fromfile(known, dtype=np.bool_)
 
     @property
     def encoded(self) -> int:
@@ -59,13 +62,25 @@ class PartialVectors:
         new = np.unique(indices[~self._known[indices]])
         if new.size:
             texts = [self._text_of(index) for index in new.tolist()]
-            self._rows[new] = embed(self._encoder, texts, "document")
+            vectors = embed(self._encoder, texts, "document")
+            try:
+                _write(self._vectors, new, vectors)
+                _write(self._places, new, np.ones((new.size, 1), dtype=np.bool_))
+            except OSError as exc:
+                raise disk_error(exc, self._vectors) from exc
             self._known[new] = True  # last: a kill before it costs a second encoding
         return np.asarray(self._rows[indices])
 
 
-def _mapped(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
-    """A file of zeros at first, then as it was left."""
-    if path.is_file():
-        return np.memmap(path, dtype=dtype, mode="r+", shape=shape)
-    return np.memmap(path, dtype=dtype, mode="w+", shape=shape)
+def _sized(path: Path, size: int) -> None:
+    """A file of zeros at first, which take no room on disk, then as it was left."""
+    with path.open("ab") as file:
+        file.truncate(size)
+
+
+def _write(path: Path, places: NDArray[np.int64], rows: NDArray[Any]) -> None:
+    """Rows at their places, through the file: mapped, a full disk would kill the process."""
+    with path.open("r+b") as file:
+        for place, row in zip(places.tolist(), rows, strict=True):
+            file.seek(place * row.nbytes)
+            file.write(row.tobytes())

@@ -6,6 +6,7 @@ Judgements come first, then only the texts that they name are held.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from generator.imports.tables import Placed, unreadable
 from generator.records import Rejected
 from generator.search.passages import stream_passages
 
+_PLAIN = ("queries", "collection", "corpus", "qrels")
 _QRELS = ("qrels*.tsv", "*qrels*.tsv", "qrels*.txt", "qrels/*.tsv")
 
 
@@ -46,11 +48,14 @@ def beir(folder: Path, split: str) -> Iterator[Item]:
     yield from _examples(judged, queries, corpus)
 
 
-def msmarco(folder: Path, _: str) -> Iterator[Item]:
-    """queries*.tsv, collection.tsv and qrels*.tsv as MS MARCO has them. Raises InputError."""
-    judgements = _one(folder, _QRELS)
-    collection = _one(folder, ("collection*.tsv", "corpus*.tsv"))
-    queries = _one(folder, ("queries*.tsv",))
+def msmarco(folder: Path, split: str) -> Iterator[Item]:
+    """queries*.tsv, collection.tsv and qrels*.tsv as MS MARCO has them, of one split.
+
+    Raises InputError.
+    """
+    judgements = _one(folder, _QRELS, split)
+    collection = _one(folder, ("collection*.tsv", "corpus*.tsv"), split)
+    queries = _one(folder, ("queries*.tsv",), split)
     judged, problems = _judgements(judgements)
     yield from problems
     yield from _examples(judged, _two(queries), lambda: _two(collection))
@@ -132,9 +137,18 @@ def _two(path: Path) -> Iterator[tuple[str, str]]:
             yield fields[0], " ".join(fields[1:]).strip()
 
 
-def _one(folder: Path, patterns: tuple[str, ...]) -> Path:
+def _one(folder: Path, patterns: tuple[str, ...], split: str) -> Path:
+    """The file of these patterns; of several, the split's: qrels.dev.small.tsv is of dev."""
     for pattern in patterns:
         found = sorted(folder.glob(pattern))
+        if len(found) > 1:
+            named = [path for path in found if split in re.split(r"[._-]", path.stem)]
+            # One that names no split is of them all: queries.tsv beside queries.dev.tsv.
+            plain = [path for path in found if path.stem in _PLAIN]
+            if not (named or plain):
+                known = ", ".join(path.name for path in found)
+                raise InputError(f"{folder}: none of {known} is of {split}", hint="--split dev")
+            found = named or plain
         if found:
             return found[0]
     raise InputError(

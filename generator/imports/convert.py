@@ -10,8 +10,8 @@ from typing import Literal
 
 from generator.errors import InputError
 from generator.imports.collections import beir, msmarco, triples
-from generator.imports.example import Columns, Example, Item
-from generator.imports.formats import clicks, nli, pairs, read_as, squad
+from generator.imports.example import LABEL, Columns, Example, Item, column
+from generator.imports.formats import LABELS, clicks, nli, pairs, read_as, squad
 from generator.imports.tables import Placed, rows_of, unreadable
 from generator.langid import detect
 from generator.records import InBatch, Provenance, Record, Rejected, make_record
@@ -89,7 +89,7 @@ def _items(
     rows = rows_of(source, split=options.split, named=options.columns.named)
     first = next(rows, None)
     rows = rows if first is None else chain([first], rows)
-    kind = _guessed(first) if kind == "auto" else kind
+    kind = _guessed(first, options.columns) if kind == "auto" else kind
     if kind == "pairs" and first is not None and not isinstance(first[1], Rejected):
         told = read_as(first[1], options.columns)
         if told:
@@ -97,14 +97,17 @@ def _items(
     return kind, _ROWS[kind](rows, options.columns, options.min_clicks)
 
 
-def _guessed(first: Placed | None) -> str:
-    """The format that the first row's columns tell of."""
+def _guessed(first: Placed | None, columns: Columns) -> str:
+    """The format that the named columns or the first row's tell of."""
     row = {} if first is None or isinstance(first[1], Rejected) else first[1]
+    own = {str(name).strip().lower() for name in row}
     if "paragraphs" in row:
         return "squad"
-    if "clicks" in row or "click_count" in row:
+    if columns.clicks or own & {"clicks", "click_count"}:
         return "clicks"
-    is_nli = "premise" in row or "gold_label" in row
+    label = column(row, columns.label, LABEL)
+    is_named = label is not None and str(row[label]).strip().lower() in LABELS
+    is_nli = columns.label or own & {"premise", "gold_label"} or is_named
     return "nli" if is_nli else "pairs"
 
 

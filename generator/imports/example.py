@@ -65,10 +65,13 @@ Item = Example | Rejected
 
 
 def column(row: Mapping[str, Any], given: str | None, usual: Iterable[str]) -> str | None:
-    """The column of a row: the given one, or the first of the usual names, in any case."""
+    """The column of a row: the given one, or the first of the usual names, in any case.
+
+    A column that holds nothing in this row is the one all the same: the next one is no answer.
+    """
     if given is not None:
         return given if given in row else None
-    own = {str(name).strip().lower(): name for name in row if row[name] is not None}
+    own = {str(name).strip().lower(): name for name in row}
     return next((own[name] for name in usual if name in own), None)
 
 

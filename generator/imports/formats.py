@@ -25,7 +25,7 @@ from generator.imports.tables import Placed, unreadable
 from generator.records import Rejected, content_id
 
 # SNLI and MNLI: 0 entailment, 1 neutral, 2 contradiction.
-_LABELS = {"0": "entailment", "1": "neutral", "2": "contradiction"}
+LABELS = ("entailment", "neutral", "contradiction")
 
 
 def pairs(rows: Iterator[Placed], columns: Columns, _: int) -> Iterator[Item]:
@@ -75,9 +75,15 @@ def squad(rows: Iterator[Placed], columns: Columns, least: int) -> Iterator[Item
         if isinstance(row, Rejected) or "paragraphs" not in row:
             yield from pairs(iter([(place, row)]), columns, least)
             continue
-        for paragraph in row["paragraphs"]:
+        for paragraph in _mappings(row["paragraphs"]):
+            if paragraph is None:
+                yield unreadable("no_paragraph", place, "")
+                continue
             context = str(paragraph.get("context") or "").strip()
-            for question in paragraph.get("qas") or []:
+            for question in _mappings(paragraph.get("qas") or []):
+                if question is None:
+                    yield unreadable("no_query", place, "")
+                    continue
                 asked = str(question.get("question") or "").strip()
                 own = f"{place} {question.get('id', '')}".strip()
                 if question.get("is_impossible") or not question.get("answers", True):
@@ -86,6 +92,19 @@ def squad(rows: Iterator[Placed], columns: Columns, least: int) -> Iterator[Item
                     yield Example(
                         own, asked, (context,) if context else (), (), content_id(context)
                     )
+
+
+def _mappings(value: Any) -> Iterator[Mapping[str, Any] | None]:
+    """The objects of a list; None for what is none, and in place of what is no list."""
+    for item in value if isinstance(value, list) else [value]:
+        yield item if isinstance(item, Mapping) else None
+
+
+def label_of(value: Any) -> str:
+    """The label by its name in any case, or by its number, also as spreadsheets write it: 2.0."""
+    number = _whole(value)
+    known = number is not None and 0 <= number < len(LABELS)
+    return LABELS[number or 0] if known else str(value).strip().lower()
 
 
 def nli(rows: Iterator[Placed], columns: Columns, _: int) -> Iterator[Item]:
@@ -102,10 +121,11 @@ def nli(rows: Iterator[Placed], columns: Columns, _: int) -> Iterator[Item]:
         hypothesis = texts(
             row.get(column(row, columns.positive, ("hypothesis", "sentence2")) or "")
         )
-        value = str(row.get(column(row, columns.label, LABEL) or "", ""))
-        label = _LABELS.get(value, value)
-        if not premise or not hypothesis or label not in _LABELS.values():
-            yield unreadable("no_label" if premise and hypothesis else "empty_text", place, value)
+        value = row.get(column(row, columns.label, LABEL) or "", "")
+        label = label_of(value)
+        if not premise or not hypothesis or label not in LABELS:
+            reason = "no_label" if premise and hypothesis else "empty_text"
+            yield unreadable(reason, place, str(value))
             continue
         group = found.setdefault(premise[0], Grouped(place))
         if label == "neutral":
@@ -134,7 +154,8 @@ def clicks(rows: Iterator[Placed], columns: Columns, least: int) -> Iterator[Ite
             continue
         query = texts(row.get(column(row, columns.query, QUERY) or ""))
         shown = texts(row.get(column(row, columns.positive, ("text", *POSITIVE)) or ""))
-        number = _whole(row.get(column(row, columns.clicks, CLICKS) or "", 1))
+        counted = column(row, columns.clicks, CLICKS)
+        number = 1 if counted is None else _whole(row[counted])
         if not query or not shown or number is None:
             yield unreadable("no_clicks" if query and shown else "empty_text", place, "")
             continue
@@ -161,6 +182,6 @@ def _apart(group: Grouped) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _whole(value: Any) -> int | None:
     try:
-        return int(value)
-    except (TypeError, ValueError):
+        return int(float(value))
+    except (TypeError, ValueError, OverflowError):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from generator.corpus.decoding import decode, lines
 from generator.errors import BadDocument, InputError
 from generator.records import Rejected
-from generator.tablefile import table_rows
+from generator.tablefile import parquet_rows, table_rows
+from generator.textfile import json_value
 
 Row = Mapping[str, Any]
 Placed = tuple[str, Row | Rejected]
@@ -34,7 +36,8 @@ def rows_of(
         try:
             yield from read(path, named)
         except BadDocument as exc:
-            raise InputError(f"{path}: {exc}", hint="save it as UTF-8") from exc
+            hint = "check the file" if exc.reason == "broken" else "save it as UTF-8"
+            raise InputError(f"{path}: {exc}", hint=hint) from exc
     elif path.exists() or source.startswith((".", "/")) or path.suffix.lower() in READERS:
         raise InputError(f"{source}: no file of rows", hint="check the path, or give --format")
     else:
@@ -55,7 +58,7 @@ def _jsonl(path: Path, _: frozenset[str]) -> Iterator[Placed]:
             yield place, unreadable("bad_encoding", place, str(line), text)
         elif line.strip():
             try:
-                yield place, _mapping(json.loads(line), place)
+                yield place, _mapping(json_value(line), place)
             except ValueError as exc:
                 yield place, unreadable("not_json", place, str(exc), line.rstrip()[:500])
 
@@ -63,7 +66,7 @@ def _jsonl(path: Path, _: frozenset[str]) -> Iterator[Placed]:
 def _json(path: Path, named: frozenset[str]) -> Iterator[Placed]:
     """A list of rows, a mapping that holds one under "data", or lines after all."""
     try:
-        content = json.loads(decode(path.read_bytes()).removeprefix("\ufeff"))
+        content = json_value(decode(path.read_bytes()).removeprefix("\ufeff"))
     except ValueError:
         yield from _jsonl(path, named)
         return
@@ -85,6 +88,7 @@ def _table(path: Path, named: frozenset[str]) -> Iterator[Placed]:
         if header is None:
             header = _header(fields, named)
             if header == fields:
+                header = _distinct(header)
                 continue
         if len(fields) != len(header):
             detail = f"{len(fields)} fields, not {len(header)}"
@@ -115,18 +119,23 @@ def _header(fields: list[str], named: frozenset[str]) -> list[str]:
     return [*own[: len(fields)], *(f"negative_{n}" for n in range(2, len(fields) - 1))]
 
 
-def _parquet(path: Path, _: frozenset[str]) -> Iterator[Placed]:
-    from pyarrow import ArrowInvalid, parquet  # noqa: PLC0415 - slow to import
+def _distinct(names: list[str]) -> list[str]:
+    """Names that stand twice are numbered from the second on, as negative_2 is."""
+    times = Counter[str]()
+    found = []
+    for name in names:
+        times[name] += 1
+        found.append(name if times[name] == 1 else f"{name}_{times[name]}")
+    return found
 
-    try:
-        batches = parquet.ParquetFile(path).iter_batches()
-    except ArrowInvalid as exc:
-        raise InputError(f"{path}: not Parquet: {exc}", hint="check the file") from exc
-    number = 0
-    for batch in batches:
-        for row in batch.to_pylist():
-            number += 1
-            yield f"{path.name}#{number}", row
+
+def _parquet(path: Path, _: frozenset[str]) -> Iterator[Placed]:
+    for number, row in enumerate(parquet_rows(path), start=1):
+        place = f"{path.name}#{number}"
+        if isinstance(row, UnicodeDecodeError):
+            yield place, unreadable("bad_encoding", place, str(row))
+        else:
+            yield place, row
 
 
 def _hub(name: str, split: str) -> Iterator[Placed]:

@@ -67,7 +67,7 @@ def decide(
     """The decision on each candidate of a record: a pure function of its arguments."""
     excluded = Exclusions.of(record, answered, keep_written=config.keep_written)
     decisions = np.array(excluded.of_candidates(pool, found.indices), dtype=object)
-    ranks, basis = _ranks(decisions), _basis(found)
+    ranks, basis = _ranks(decisions), _basis(found, config)
     _cut_by_rank(decisions, ranks, config)
     _cut_by_score(decisions, basis, found.positives, config)
     near = NearPositive(record, config.near_threshold)
@@ -89,9 +89,17 @@ def _ranks(excluded: Reasons) -> NDArray[np.int64]:
     return np.where(allowed, np.cumsum(allowed) - 1, -1)
 
 
-def _basis(found: Candidates) -> NDArray[np.float64]:
-    """What cuts and sampling go by: the teacher's scores, or the search's without a teacher."""
-    return found.scores if np.isnan(found.teacher).all() else found.teacher
+def _basis(found: Candidates, config: MineConfig) -> NDArray[np.float64]:
+    """What cuts and sampling go by: the teacher's scores, or the search's without a teacher.
+
+    NaN where a cut goes by a positive that the teacher gave no score: nothing would be cut.
+    """
+    if config.teacher_name is None:
+        return found.scores
+    is_relative = config.percent is not None or config.margin is not None
+    if is_relative and np.isnan(found.positives).all():
+        return np.full_like(found.teacher, np.nan)
+    return found.teacher
 
 
 def _cut_by_rank(decisions: Reasons, ranks: NDArray[np.int64], config: MineConfig) -> None:

@@ -57,8 +57,9 @@ class Exclusions:
             written = (n for n in record.negatives if n.source not in MINED)
             found |= {text_key(negative.text): "already_negative" for negative in written}
         found[text_key(record.query)] = "equals_query"
-        if record.provenance.passage:
-            found[passage_key(record.provenance.passage)] = "source_passage"
+        for name in (record.provenance.passage or "").split("+"):  # two of a multi-hop query
+            if name:
+                found[passage_key(name)] = "source_passage"
         found |= dict.fromkeys(answered.get(query_key(record), ()), "answers_same_query")
         found |= {text_key(positive.text): "equals_positive" for positive in record.positives}
         return cls(found)

@@ -30,8 +30,7 @@ class ApproximateIndex:
         self._total, dim = documents.shape
         self._index = _made(factory, dim)
         if not self._index.is_trained:
-            step = max(1, self._total // TRAINED_ON)
-            self._index.train(_sample(documents, step))
+            _train(self._index, documents, factory)
         for start in range(0, self._total, ADDED_AT_ONCE):
             self._index.add(_block(documents, start))
             if progress is not None:
@@ -59,6 +58,17 @@ def _made(factory: str, dim: int) -> Any:
     if hasattr(index, "nprobe"):
         index.nprobe = min(PROBES, getattr(index, "nlist", PROBES))
     return index
+
+
+def _train(index: Any, documents: Rows, factory: str) -> None:
+    total = documents.shape[0]
+    try:
+        index.train(_sample(documents, max(1, total // TRAINED_ON)))
+    except RuntimeError as exc:
+        raise InputError(
+            f"{total:,} texts are too few for the faiss index {factory!r}",
+            hint="--set mine.ann=HNSW32, or mine.ann=null for exact search",
+        ) from exc
 
 
 def _block(documents: Rows, start: int) -> Any:

@@ -83,7 +83,7 @@ def is_gpu(device: Device) -> bool:
     else:
         found = torch.cuda.is_available()
     if not found and device == "cuda":
-        raise InputError("no GPU to search on", hint="--set mine.device=cpu")
+        raise InputError("no GPU to search on", hint="--set mine.device=cpu, or refine.device=cpu")
     return found
 
 

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from generator.errors import InputError
-from generator.textfile import Problems, json_lines, text_field, text_lines
+from generator.textfile import JSON_LINES, Problems, json_lines, text_field, text_lines
+
+# A line of these is no passage. MS MARCO's collection.tsv would be searched with its ids.
+_NO_LINES = frozenset(".csv .tsv .parquet .gz .bz2 .xz .zst .zip .pdf .html .htm .xlsx".split())
+_HINT = "give a corpus.jsonl, a .txt file with a passage a line, or outputs/<run>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ def read_passages(source: Path) -> list[Passage]:
     Raises InputError with every bad line.
     """
     path = passages_file(source)
-    if path.suffix in {".jsonl", ".json"}:
+    if path.suffix.lower() in JSON_LINES:
         return _from_jsonl(path)
     return _some(list(stream_passages(path)), path)
 
@@ -42,7 +46,7 @@ def stream_passages(source: Path) -> Iterator[Passage]:
     Raises InputError with every bad line, after the last one.
     """
     path = passages_file(source)
-    if path.suffix not in {".jsonl", ".json"}:
+    if path.suffix.lower() not in JSON_LINES:
         yield from (Passage(str(n), line) for n, line in text_lines(path) if line.strip())
         return
     problems = _problems(path)
@@ -56,13 +60,17 @@ def passages_file(source: Path) -> Path:
     if not source.exists():
         raise InputError(f"{source}: no such file or folder", hint="check the path")
     if not source.is_dir():
+        if source.suffix.lower() in _NO_LINES:
+            raise InputError(
+                f"{source}: neither JSONL nor a text with a passage a line", hint=_HINT
+            )
         return source
     for name in ("corpus.jsonl", "records.jsonl"):
         if (source / name).is_file():
             return source / name
     raise InputError(
         f"{source}: neither a BEIR folder nor a run (no corpus.jsonl, no records.jsonl)",
-        hint="give a corpus.jsonl, a .txt file with a passage a line, or outputs/<run>",
+        hint=_HINT,
     )
 
 
