@@ -117,7 +117,7 @@ records = st.builds(
 
 
 @given(records)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_rows_are_records_again(item: Record) -> None:
     """A record survives as a row and as a row that went through Arrow."""
     row = record_to_row(item)

@@ -281,7 +281,7 @@ def templated(draw: st.DrawFn) -> list[str]:
 texts_strategy = few_texts | templated()
 thresholds = st.sampled_from([0.3, 0.5, 0.7, 0.75, 0.8, 0.9, 1.0])
 ranks = st.sampled_from([None, *RANKS.values()])
-checked = settings(max_examples=25, deadline=None)
+checked = settings(max_examples=25)
 
 
 def records_of(texts: list[str]) -> list[Record]:

@@ -174,7 +174,7 @@ class Rows:
         return self.vectors[indices]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.integers(0, 30), st.integers(0, 30))
 def test_neighbours_are_those_of_all_comparisons(seed: int, count: int, known: int) -> None:
     """Block by block, in two steps or at once: the most similar before, of the same scope."""

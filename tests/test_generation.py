@@ -149,9 +149,7 @@ def test_live_is_replay(small_taxonomy: tuple[Path, Path], tmp_path: Path) -> No
         assert kinds == {Record, Rejected}
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     concurrency=st.sampled_from([1, 2, 7, 64]),
     jitter=st.integers(0, 20),

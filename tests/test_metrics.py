@@ -35,7 +35,7 @@ QRELS = st.dictionaries(st.sampled_from(DOCUMENTS), st.integers(0, 3), min_size=
 FINITE = st.floats(-1e6, 1e6, allow_subnormal=False)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(run=RUNS, qrels=QRELS)
 def test_measures_equal_trec_eval_with_ties_and_grades(
     run: dict[str, float], qrels: dict[str, int]
@@ -72,7 +72,6 @@ def test_nothing_relevant_or_nothing_found_is_zero(name: str) -> None:
     assert measure(judge([], {"a": 1}), name) == 0
 
 
-@settings(deadline=None)
 @given(pairs=st.lists(st.tuples(FINITE, st.integers(0, 5)), min_size=3, max_size=40))
 def test_correlations_equal_scipy(pairs: list[tuple[float, int]]) -> None:
     """Spearman with ties, and Pearson, to 1e-9."""

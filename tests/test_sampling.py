@@ -101,7 +101,7 @@ def test_another_version_or_form_draws_anew() -> None:
     assert by_id(old).keys().isdisjoint(by_id(new))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.dictionaries(st.sampled_from("abcdefgh"), st.floats(0.01, 100), min_size=1),
     st.lists(st.floats(0.01, 100), min_size=1, max_size=3),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from generator.errors import InputError
@@ -21,7 +21,6 @@ from generator.search.passages import Passage, read_passages
 from generator.search.tokenise import Tokeniser, guess_language, pieces
 
 
-@settings(deadline=None)
 @given(
     scores=st.lists(
         st.lists(st.sampled_from([-2.0, -0.0, 0.0, 1e-9, 0.5, 3.0]), min_size=7, max_size=7),

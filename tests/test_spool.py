@@ -49,7 +49,7 @@ def test_it_fills_no_memory_and_goes_away(path: Path) -> None:
     assert not list(path.parent.iterdir())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_what_a_killed_process_left_is_taken_over_up_to_the_break(
     path: Path, data: st.DataObject

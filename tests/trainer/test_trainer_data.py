@@ -204,7 +204,7 @@ def test_sources_are_mixed_by_ratio(tokenizer: Any, tmp_path: Path) -> None:
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=60), st.integers(1, 3000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_chunks_hold_every_text_once_within_the_budget(lengths: list[int], budget: int) -> None:
     sizes = np.asarray(lengths)
     chunks = cut(sizes, budget)
@@ -215,7 +215,7 @@ def test_chunks_hold_every_text_once_within_the_budget(lengths: list[int], budge
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=60), st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_text_is_dealt_to_one_process(lengths: list[int], size: int) -> None:
     dealt = World(0, size).deal(np.asarray(lengths))
     assert sorted(np.concatenate(dealt).tolist()) == list(range(len(lengths)))
