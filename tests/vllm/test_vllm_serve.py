@@ -72,6 +72,18 @@ def test_the_server_makes_the_same_prompt_of_a_chat(server: str, session: Sessio
     assert session.runner.run(ours()) == theirs
 
 
+def test_the_server_cuts_off_what_loops_where_it_is_asked_to(server: str) -> None:
+    """As docs/vllm.md has it; `writing.py` reads the finish reason."""
+    body = {
+        "model": "smollm2", "messages": [{"role": "user", "content": "Sing."}], "max_tokens": 600,
+        "allowed_token_ids": [28], "ignore_eos": True,
+        "repetition_detection": {"max_pattern_size": 64, "min_count": 4},
+    }  # fmt: skip
+    answer = reply(f"{server}/v1/chat/completions", body)
+    assert answer["choices"][0]["finish_reason"] == "repetition"
+    assert answer["usage"]["completion_tokens"] < 100
+
+
 def test_a_run_on_the_server(server: str, tmp_path: Path) -> None:
     sets = ("llm.backend=openai", f"llm.base_url={server}/v1", "count=6", "form=staged",
             "families=[long-short]", "llm.concurrency=8", "train=null")  # fmt: skip
