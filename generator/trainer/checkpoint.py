@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,33 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from generator.recordfile import disk_error
+
+_EVERY_S = 60.0
+_SHARE = 20  # of the time, one part goes into saving
+
+
+class Pace:
+    """When a checkpoint is due: every `steps`, or by the clock where it is None.
+
+    By the clock: a minute after the last one, or 20 times as long as that took, if that is more.
+    A step takes seconds on a CPU and milliseconds on a GPU; saving takes seconds on both.
+    """
+
+    def __init__(self, steps: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._steps, self._clock = steps, clock
+        self._next = clock() + _EVERY_S
+
+    def due(self, step: int) -> bool:
+        """Whether to save after so many steps."""
+        return self._clock() >= self._next if self._steps is None else step % self._steps == 0
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Around a save."""
+        began = self._clock()
+        yield
+        ended = self._clock()
+        self._next = ended + max(_EVERY_S, _SHARE * (ended - began))
 
 
 def save(folder: Path, name: str, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> Path:

@@ -112,7 +112,7 @@ class TrainConfig(Frozen):
     (`ddp`), or a share of them (`fsdp`, for models that do not fit one GPU). `ratios` maps a source
     (a data file's name without suffix) to its sampling weight. `token_budget` is tokens in one
     forward; `graph_tokens` how many of a batch keep their graph instead of being run again (null:
-    as many as memory holds).
+    as many as memory holds). `save_steps` null saves by the clock (`checkpoint.Pace`).
     """
 
     base: str
@@ -141,7 +141,7 @@ class TrainConfig(Frozen):
     compile: Literal["auto", "on", "off"] = "auto"
     parallel: Literal["ddp", "fsdp"] = "ddp"
     seed: int = Field(default=42, ge=0)
-    save_steps: int = Field(default=100, gt=0)
+    save_steps: int | None = Field(default=None, gt=0)
     tracker: Literal["none", "tensorboard"] = "none"
     eval: EvalConfig = EvalConfig()
 

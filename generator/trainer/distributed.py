@@ -67,6 +67,10 @@ class World:
         dist.all_reduce(found, dist.ReduceOp.MIN)
         return int(found)
 
+    def any(self, value: bool) -> bool:
+        """Whether it holds in any process."""
+        return not self.least(not value)
+
     def together(self, work: Callable[[], T]) -> T:
         """The result of `work`, which talks to no other process; all fail where one has no memory.
 

@@ -140,6 +140,7 @@ def _run(
     meter: Meter,
 ) -> None:  # fmt: skip
     pending: tuple[Batch, torch.Tensor] | None = None
+    pace = checkpoint.Pace(config.save_steps)
     for step, batch in _batches(data, state.step):
         outcome = engine.accumulate(batch, config.loss, seed=config.seed * 1_000_003 + step)
         rate = learning_rate(config, step, data.steps)
@@ -150,12 +151,15 @@ def _run(
         pending = (batch, numbers)
         meter.step(step, batch, outcome, rate)
         state.step = step + 1
-        due = state.step == data.steps
-        if due or state.step % config.save_steps == 0 or _scores_now(config, state):
+        last = state.step == data.steps
+        due = engine.world.any(pace.due(state.step))
+        if last or due or _scores_now(config, state):
             _read(config, state, *pending, meter)
             pending = None
             _score(config, data, engine, state, meter)
-            _save(config, engine, optimizer, state)
+            with pace.saving():
+                _save(config, engine, optimizer, state)
+            meter.went_on()
     if pending is not None:
         _read(config, state, *pending, meter)
 

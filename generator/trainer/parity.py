@@ -29,8 +29,8 @@ TEXTS = (
     "日本語の文章です。",
     "def add(a, b):\n    return a + b\n",
     "  spaces   and\ttabs  ",
-    "long " * 700,
 )
+LONG = "long " * 700  # is cut
 Vectors = npt.NDArray[np.float32]
 
 
@@ -53,15 +53,15 @@ def check_parity(folder: Path) -> list[Parity]:
         "sentence-transformers": ("sentence_transformers", _sentence_transformers),
         "vllm": ("vllm", _vllm),
     }
-    ours = {prompt: embedder.encode(TEXTS, prompt=prompt) for prompt in _prompts(embedder)}
-    found = []
+    rows = [embedder.encode(texts, prompt=prompt) for prompt, texts in _batches(embedder)]
+    ours, found = np.concatenate(rows), []
     for tool, (package, function) in tools.items():
         if importlib.util.find_spec(package) is not None:
             with quiet():
                 theirs = function(folder, embedder)
             if theirs is None:
                 continue
-            found.append(Parity(tool, _lowest_cosine(np.concatenate(list(ours.values())), theirs)))
+            found.append(Parity(tool, _lowest_cosine(ours, theirs)))
     low = [one for one in found if not one.cosine >= NEEDED]
     if low:
         raise RunError(
@@ -77,8 +77,10 @@ def _lowest_cosine(ours: Vectors, theirs: Vectors) -> float:
     return float(np.where(both, 1.0, (ours * theirs).sum(1)).min())
 
 
-def _prompts(embedder: Embedder) -> list[str]:
-    return list(dict.fromkeys(["", *embedder.prompts.values()]))
+def _batches(embedder: Embedder) -> list[tuple[str, tuple[str, ...]]]:
+    """Prompts and the texts to read with each; the long one once, since all beside it is padded."""
+    prompts = list(dict.fromkeys(["", *embedder.prompts.values()]))
+    return [*((prompt, TEXTS) for prompt in prompts), (prompts[-1], (LONG, TEXTS[0]))]
 
 
 def _transformers(folder: Path, embedder: Embedder) -> Vectors:
@@ -89,9 +91,9 @@ def _transformers(folder: Path, embedder: Embedder) -> Vectors:
     model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
     rows = []
     with torch.inference_mode():
-        for prompt in _prompts(embedder):
-            texts = [prompt + text for text in TEXTS]
-            batch = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        for prompt, texts in _batches(embedder):
+            whole = [prompt + text for text in texts]
+            batch = tokenizer(whole, padding=True, truncation=True, return_tensors="pt")
             inputs = {k: batch[k] for k in ("input_ids", "attention_mask")}
             hidden = model(**inputs, use_cache=False).last_hidden_state
             mask, pooling = inputs["attention_mask"], embedder.model.pooling
@@ -123,9 +125,9 @@ def _sentence_transformers(folder: Path, embedder: Embedder) -> Vectors:
         str(folder), device="cpu", model_kwargs={"dtype": torch.float32}
     )  # fmt: skip
     rows = [
-        model.encode(list(TEXTS), prompt=prompt or None, convert_to_numpy=True,
+        model.encode(list(texts), prompt=prompt or None, convert_to_numpy=True,
                      show_progress_bar=False)
-        for prompt in _prompts(embedder)
+        for prompt, texts in _batches(embedder)
     ]  # fmt: skip
     vectors: Vectors = np.concatenate(rows).astype(np.float32)
     return vectors
@@ -161,7 +163,7 @@ def embed_with_vllm(folder: Path, embedder: Embedder) -> Vectors:
         use_tqdm_on_load=False,
     )  # fmt: skip
     try:
-        texts = [prompt + text for prompt in _prompts(embedder) for text in TEXTS]
+        texts = [prompt + text for prompt, batch in _batches(embedder) for text in batch]
         found = engine.embed(
             texts, use_tqdm=False, tokenization_kwargs={"truncate_prompt_tokens": limit}
         )

@@ -91,6 +91,10 @@ class Meter:
             left = (now - self._began) / self._read * (self._steps - line["step"])
             self._report(f"{_text(line, self._steps)}  {clock(left)} left")
 
+    def went_on(self) -> None:
+        """Scores and checkpoints are done: their time is no step's."""
+        self._last = time.monotonic()
+
     def score(self, value: float) -> None:
         """A validation score."""
         self._write({"step": self._line.get("step", 0), "ndcg_at_10": value})
