@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gguf
 import pytest
 from tokenizers import decoders
 from transformers import AutoTokenizer
@@ -223,6 +224,24 @@ def test_a_tokenizer_that_was_read_wrongly_is_put_right() -> None:
     assert tokenizer.eos_token == "<|im_end|>"
     assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
     assert TokenizerInfo.from_huggingface(tokenizer).vocab_type is VocabType.BYTE_LEVEL
+
+
+def test_a_gguf_file_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By transformers and by what puts its tokenizer right: that takes seconds each time."""
+    reads: list[str] = []
+    read = gguf.GGUFReader
+
+    def counted(path: str) -> Any:
+        reads.append(path)
+        return read(path)
+
+    monkeypatch.setattr(gguf, "GGUFReader", counted)
+    found = weights.find_weights(weights.EMBEDDED)
+    assert found.gguf is not None
+    with weights.quiet():
+        tokenizer = AutoTokenizer.from_pretrained(found.source, gguf_file=found.gguf)
+        put_right(tokenizer, Path(found.source, found.gguf))
+    assert len(reads) == 1
 
 
 def test_a_folder_without_a_model_says_so(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def put_right(tokenizer: Any, file: Path) -> None:
     import gguf  # noqa: PLC0415
     from tokenizers import decoders  # noqa: PLC0415
 
-    fields = gguf.GGUFReader(file).fields
+    fields = gguf.GGUFReader(str(file)).fields  # as transformers asks: read once (`weights.quiet`)
     if (kind := fields.get("tokenizer.ggml.model")) is not None and kind.contents() == "gpt2":
         tokenizer.backend_tokenizer.decoder = decoders.ByteLevel()
     for name, said in _SPECIAL.items():
