@@ -104,6 +104,7 @@ _OF_A_RECORD = {
     "not_json": "The line is no JSON.",
     "not_a_row": "The line holds no object with columns.",
     "bad_encoding": "A byte is none of the file's encoding.",
+    "open_quote": "A quotation mark opens a field and is not closed before the next row.",
     "wrong_fields": "The row has more or fewer fields than the first one.",
     "no_query": "No column holds the query: name it with --query-column.",
     "no_paragraph": "What stands among SQuAD's paragraphs is none.",
