@@ -67,7 +67,9 @@ def _rows(
         else:
             text = lines.give_again(opened + 1)
             if not width:
-                raise BadDocument("open_quote", f"the mark that opens in line {lines.number}")
+                raise BadDocument(
+                    "open_quote", f"line {lines.number} opens a mark that ends nowhere"
+                )
             yield lines.number, BadRow("open_quote", text)
         width = width or len(fields)
         lines.next_row()

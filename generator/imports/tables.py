@@ -100,8 +100,9 @@ def _table(path: Path, named: frozenset[str]) -> Iterator[Placed]:
 
 _NAMES = frozenset(
     """query anchor question sentence1 positive document passage context answer answers sentence2
-    negative premise hypothesis label clicks url text title id qid pid query_id doc_id
-    クエリ 検索語 質問 質問文 正例 正解 文書 本文 回答 回答文 答え 負例 不正解 誤答""".split()
+    negative premise hypothesis label clicks url text title id qid pid query_id doc_id quality
+    クエリ 検索語 質問 質問文 正例 正解 文書 本文 回答 回答文 答え 負例 不正解 誤答
+    ラベル""".split()
 )
 
 
