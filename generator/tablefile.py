@@ -6,11 +6,13 @@ import csv
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from generator.corpus.decoding import WIDE, encoding_of, lines
 from generator.errors import BadDocument
+from generator.quotemarks import TableLines, open_quote
 
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a document may be longer than 128 kB
 
@@ -21,10 +23,20 @@ _LENIENT, _REPLACED = WIDE | {"iso2022_jp"}, re.compile("\ufffd")
 _BATCH_ROWS = 256
 
 
-def table_rows(path: Path) -> Iterator[tuple[int, list[str] | str]]:
-    """The number of a row's last line, and its fields; a row with a broken byte as one text.
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row of a table that cannot be read, and why, as a stable snake_case key."""
 
-    The fields of .tsv are separated by tabs, others as their first line is. Raises BadDocument.
+    reason: str
+    text: str
+
+
+def table_rows(path: Path) -> Iterator[tuple[int, list[str] | BadRow]]:
+    """The number of a row's last line, and its fields, or why it has none.
+
+    The fields of .tsv are separated by tabs, others as their first line is. A mark that is not
+    closed costs its row, whose number is then that of the mark's line. Raises BadDocument where
+    it stands in the first row, without which the others say nothing.
     """
     delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(path)
     # Tabs separate fields that nobody quotes: MS MARCO's texts hold lone quotation marks.
@@ -34,14 +46,33 @@ def table_rows(path: Path) -> Iterator[tuple[int, list[str] | str]]:
     if encoding in _LENIENT:
         errors, broken = "replace", _REPLACED
     with path.open(encoding=encoding, errors=errors, newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter, quoting=quoting)
-        for fields in reader:
-            whole = delimiter.join(fields)
+        for number, fields in _rows(file, delimiter, quoting):
+            whole = fields.text if isinstance(fields, BadRow) else delimiter.join(fields)
             if broken.search(whole):
                 data = whole.encode("utf-8", "surrogateescape")
-                yield reader.line_num, data.decode("utf-8", "replace")
+                yield number, BadRow("bad_encoding", data.decode("utf-8", "replace"))
             elif fields:
-                yield reader.line_num, fields
+                yield number, fields
+
+
+def _rows(
+    file: Iterable[str], delimiter: str, quoting: Literal[0, 3]
+) -> Iterator[tuple[int, list[str] | BadRow]]:
+    lines, width = TableLines(file), 0
+    for fields in csv.reader(lines, delimiter=delimiter, quoting=quoting):
+        may_be_open = len(lines.row) > 1 or lines.ended
+        opened = open_quote(lines, delimiter, width) if may_be_open else None
+        if opened is None:
+            yield lines.number, fields
+        else:
+            text = lines.give_again(opened + 1)
+            if not width:
+                raise BadDocument(
+                    "open_quote", f"line {lines.number} opens a mark that ends nowhere"
+                )
+            yield lines.number, BadRow("open_quote", text)
+        width = width or len(fields)
+        lines.next_row()
 
 
 def parquet_rows(

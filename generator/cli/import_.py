@@ -15,7 +15,7 @@ from generator.errors import InputError
 from generator.records import Record, Rejected
 
 _SHOWN = 3
-_FORMATS = ("auto", "pairs", "squad", "nli", "clicks", "triples", "beir", "msmarco")
+_FORMATS = ("auto", "pairs", "squad", "nli", "labels", "clicks", "triples", "beir", "msmarco")
 
 
 @click.command("import")
@@ -25,7 +25,7 @@ _FORMATS = ("auto", "pairs", "squad", "nli", "clicks", "triples", "beir", "msmar
 @click.option("--query-column", help="Column with the query.")
 @click.option("--positive-column", help="Column with what answers it.")
 @click.option("--negative-column", help="Column with what does not.")
-@click.option("--label-column", help="Column with entailment, neutral, contradiction.")
+@click.option("--label-column", help="Column with entailment … contradiction, or 0 and 1.")
 @click.option("--clicks-column", help="Column with the number of clicks.")
 @click.option("--min-clicks", type=click.IntRange(min=1), default=1, show_default=True,
               help="Clicks that make a positive.")  # fmt: skip
@@ -40,8 +40,9 @@ def command(source: str, *, output: Path | None, format_name: str, **flags: Any)
     """Write the pairs of SOURCE as records, which all other verbs take.
 
     SOURCE is a file (.jsonl, .json, .csv, .tsv, .parquet) with columns such as query and positive,
-    question and context, premise, hypothesis and label, or query, text and clicks; a folder of
-    BEIR or of MS MARCO; or a data set on the Hugging Face Hub (NAME or NAME:CONFIG).
+    question and context, premise, hypothesis and label, sentence1, sentence2 and a label of 0 or
+    1, or query, text and clicks; a folder of BEIR or of MS MARCO; or a data set on the Hugging Face
+    Hub (NAME or NAME:CONFIG).
 
     \b
       trine import train-v2.0.json -o squad

@@ -12,7 +12,7 @@ from generator.corpus.blocks import Document, Skipped
 from generator.corpus.decoding import decode, lines
 from generator.corpus.markdown import blocks as markdown_blocks
 from generator.errors import ConfigError, InputError
-from generator.tablefile import parquet_rows, table_rows
+from generator.tablefile import BadRow, parquet_rows, table_rows
 from generator.textfile import json_value, text_field
 
 TEXT_FIELDS = (
@@ -69,12 +69,15 @@ def from_json(path: Path, source: str, fields: Fields) -> Iterator[Document | Sk
 
 
 def from_table(path: Path, source: str, fields: Fields) -> Iterator[Document | Skipped]:
-    """A document a row of a CSV or TSV file, whose first row names the columns."""
+    """A document a row of a CSV or TSV file, whose first row names the columns.
+
+    Raises BadDocument.
+    """
     names: list[str] | None = None
     for number, row in table_rows(path):
         place = f"{source}:{number}"
-        if isinstance(row, str):
-            yield Skipped(place, "bad_encoding", row[:200])
+        if isinstance(row, BadRow):
+            yield Skipped(place, row.reason, row.text[:200])
         elif names is None:
             names = [name if name in {fields.text, fields.title} else name.strip().lower()
                      for name in row]  # fmt: skip

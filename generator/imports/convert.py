@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
@@ -12,16 +12,20 @@ from generator.errors import InputError
 from generator.imports.collections import beir, msmarco, triples
 from generator.imports.example import LABEL, Columns, Example, Item, column
 from generator.imports.formats import LABELS, clicks, nli, pairs, read_as, squad
-from generator.imports.tables import Placed, rows_of, unreadable
+from generator.imports.labels import are_alike, are_labelled, labelled, read_columns
+from generator.imports.tables import Placed, Row, rows_of, unreadable
 from generator.langid import detect
 from generator.records import InBatch, Provenance, Record, Rejected, make_record
 
-FormatName = Literal["auto", "pairs", "squad", "nli", "clicks", "beir", "msmarco", "triples"]
+FormatName = Literal[
+    "auto", "pairs", "squad", "nli", "labels", "clicks", "beir", "msmarco", "triples"
+]  # fmt: skip
 
 _ROWS: dict[str, Callable[[Iterator[Placed], Columns, int], Iterator[Item]]] = {
     "pairs": pairs,
     "squad": squad,
     "nli": nli,
+    "labels": labelled,
     "clicks": clicks,
     "triples": lambda rows, _, __: triples(rows),
 }
@@ -31,10 +35,12 @@ FORMATS = ("auto", *_ROWS, *_FOLDERS)
 # What the records ask for, where the user does not say.
 _TASKS = {
     "nli": "Given a premise, retrieve a hypothesis that is entailed by the premise",
+    "alike": "Retrieve semantically similar text",
     "clicks": "Given a web search query, retrieve relevant passages that answer the query",
     "msmarco": "Given a web search query, retrieve relevant passages that answer the query",
     "triples": "Given a web search query, retrieve relevant passages that answer the query",
 }
+_SYMMETRIC = {"nli", "alike"}
 _TASK = "Given a question, retrieve passages that answer the question"
 
 
@@ -87,19 +93,26 @@ def _items(
     if kind in _FOLDERS:
         raise InputError(f"{source}: no folder", hint=f"a folder as {kind} has it")
     rows = rows_of(source, split=options.split, named=options.columns.named)
-    first = next(rows, None)
-    rows = rows if first is None else chain([first], rows)
-    kind = _guessed(first, options.columns) if kind == "auto" else kind
-    if kind == "pairs" and first is not None and not isinstance(first[1], Rejected):
-        told = read_as(first[1], options.columns)
+    begin = list(islice(rows, _LOOKED_AT if kind == "auto" else 1))
+    rows = chain(begin, rows)
+    kind = _guessed(begin, options.columns) if kind == "auto" else kind
+    first = _first(begin)
+    if kind in {"pairs", "labels"}:
+        label = read_columns(first, options.columns)[2] if kind == "labels" else None
+        told = read_as(first, options.columns, label)
         if told:
             note(told)
-    return kind, _ROWS[kind](rows, options.columns, options.min_clicks)
+    items = _ROWS[kind](rows, options.columns, options.min_clicks)
+    return "alike" if kind == "labels" and are_alike(first, options.columns) else kind, items
 
 
-def _guessed(first: Placed | None, columns: Columns) -> str:
-    """The format that the named columns or the first row's tell of."""
-    row = {} if first is None or isinstance(first[1], Rejected) else first[1]
+def _first(rows: list[Placed]) -> Row:
+    return next((row for _, row in rows if not isinstance(row, Rejected)), {})
+
+
+def _guessed(rows: list[Placed], columns: Columns) -> str:
+    """The format that the named columns or the first rows tell of."""
+    row = _first(rows)
     own = {str(name).strip().lower() for name in row}
     if "paragraphs" in row:
         return "squad"
@@ -107,8 +120,11 @@ def _guessed(first: Placed | None, columns: Columns) -> str:
         return "clicks"
     label = column(row, columns.label, LABEL)
     is_named = label is not None and str(row[label]).strip().lower() in LABELS
-    is_nli = columns.label or own & {"premise", "gold_label"} or is_named
-    return "nli" if is_nli else "pairs"
+    if own & {"premise", "gold_label"} or is_named:
+        return "nli"
+    if are_labelled(rows, columns):
+        return "labels"
+    return "nli" if columns.label else "pairs"
 
 
 def _record(example: Example, kind: str, source: str, options: ImportOptions) -> Record | Rejected:
@@ -126,7 +142,7 @@ def _record(example: Example, kind: str, source: str, options: ImportOptions) ->
         query=example.query,
         positives=tuple(dict.fromkeys(example.positives)),
         negatives=negatives,
-        symmetric=kind == "nli" if options.symmetric is None else options.symmetric,
+        symmetric=kind in _SYMMETRIC if options.symmetric is None else options.symmetric,
         in_batch=options.in_batch,
         negative_source="human",
         provenance=Provenance(
@@ -154,3 +170,4 @@ def _language(example: Example) -> str:
 
 
 _SURE, _LONG_CHARS = 0.8, 20  # a keyword query looks like any language
+_LOOKED_AT = 1000  # rows: the first ones may be unlabelled

@@ -9,13 +9,13 @@ from typing import Any
 from generator.records import Rejected
 
 QUERY = (
-    "query", "anchor", "question", "sentence1", "text1", "premise",
-    "クエリ", "検索語", "質問", "質問文",
+    "query", "anchor", "question", "question1", "sentence1", "text1", "#1 string", "premise",
+    "クエリ", "検索語", "質問", "質問文", "質問1", "文1",
 )  # fmt: skip
 POSITIVE = (
     "positives", "positive", "pos", "positive_ctxs", "positive_passages", "document", "passage",
-    "context", "answer", "sentence2", "text2", "hypothesis", "text", "url",
-    "正例", "正解", "文書", "本文", "回答", "回答文", "答え",
+    "context", "answer", "question2", "sentence2", "text2", "#2 string", "hypothesis", "text",
+    "url", "正例", "正解", "文書", "本文", "回答", "回答文", "答え", "質問2", "文2",
 )  # fmt: skip
 NEGATIVE = ("negatives", "negative", "neg", "hard_negative_ctxs", "negative_passages", "負例",
             "不正解", "誤答")  # fmt: skip

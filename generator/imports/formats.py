@@ -53,8 +53,11 @@ def _pair(place: str, row: Mapping[str, Any], columns: Columns) -> Item:
     )
 
 
-def read_as(row: Mapping[str, Any], columns: Columns) -> str:
-    """Which columns of a row of pairs are read, as what, and which are not; "" where it is none."""
+def read_as(row: Mapping[str, Any], columns: Columns, label: str | None = None) -> str:
+    """Which columns of a row of pairs are read, as what, and which are not; "" where it is none.
+
+    `label` is the column that tells whether the texts belong together, if one does.
+    """
     query = column(row, columns.query, QUERY)
     positive = column(row, columns.positive, (name for name in POSITIVE if name != query))
     if query is None or positive is None:
@@ -62,7 +65,8 @@ def read_as(row: Mapping[str, Any], columns: Columns) -> str:
     parts = {
         "query": [query],
         "positives": followers(row, (positive,), positive),
-        "negatives": followers(row, NEGATIVE, columns.negative),
+        "negatives": [] if label else followers(row, NEGATIVE, columns.negative),
+        "label": [label] if label else [],
     }
     used = {name for names in parts.values() for name in names}
     parts["not used"] = [str(name) for name in row if name not in used]
@@ -103,7 +107,7 @@ def _mappings(value: Any) -> Iterator[Mapping[str, Any] | None]:
 def label_of(value: Any) -> str:
     """The label by its name in any case, or by its number, also as spreadsheets write it: 2.0."""
     number = _whole(value)
-    known = number is not None and 0 <= number < len(LABELS)
+    known = number is not None and 0 <= number < len(LABELS) and number == float(value)
     return LABELS[number or 0] if known else str(value).strip().lower()
 
 

@@ -11,11 +11,13 @@ from typing import Any
 from generator.corpus.decoding import decode, lines
 from generator.errors import BadDocument, InputError
 from generator.records import Rejected
-from generator.tablefile import parquet_rows, table_rows
+from generator.tablefile import BadRow, parquet_rows, table_rows
 from generator.textfile import json_value
 
 Row = Mapping[str, Any]
 Placed = tuple[str, Row | Rejected]
+_HINTS = {"broken": "check the file", "open_quote": "close the quotation mark, or take it out"}
+_ENCODED = "save it as UTF-8"
 
 
 def rows_of(
@@ -36,8 +38,7 @@ def rows_of(
         try:
             yield from read(path, named)
         except BadDocument as exc:
-            hint = "check the file" if exc.reason == "broken" else "save it as UTF-8"
-            raise InputError(f"{path}: {exc}", hint=hint) from exc
+            raise InputError(f"{path}: {exc}", hint=_HINTS.get(exc.reason, _ENCODED)) from exc
     elif path.exists() or source.startswith((".", "/")) or path.suffix.lower() in READERS:
         raise InputError(f"{source}: no file of rows", hint="check the path, or give --format")
     else:
@@ -82,8 +83,8 @@ def _table(path: Path, named: frozenset[str]) -> Iterator[Placed]:
     header: list[str] | None = None
     for number, fields in table_rows(path):
         place = f"{path.name}:{number}"
-        if isinstance(fields, str):
-            yield place, unreadable("bad_encoding", place, "", fields[:500])
+        if isinstance(fields, BadRow):
+            yield place, unreadable(fields.reason, place, "", fields.text[:500])
             continue
         if header is None:
             header = _header(fields, named)
@@ -99,8 +100,9 @@ def _table(path: Path, named: frozenset[str]) -> Iterator[Placed]:
 
 _NAMES = frozenset(
     """query anchor question sentence1 positive document passage context answer answers sentence2
-    negative premise hypothesis label clicks url text title id qid pid query_id doc_id
-    クエリ 検索語 質問 質問文 正例 正解 文書 本文 回答 回答文 答え 負例 不正解 誤答""".split()
+    negative premise hypothesis label clicks url text title id qid pid query_id doc_id quality
+    クエリ 検索語 質問 質問文 正例 正解 文書 本文 回答 回答文 答え 負例 不正解 誤答
+    ラベル""".split()
 )
 
 
