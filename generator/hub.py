@@ -40,7 +40,7 @@ def offline_where_unreachable(name: str) -> Iterator[None]:
             offline.enter_context(patch.object(datasets.config, "HF_HUB_OFFLINE", new=True))
         try:
             yield
-        except (OSError, ValueError) as exc:  # they would blame a setting that nobody made
+        except (OSError, ValueError) as exc:  # theirs blame a setting that nobody made
             message = f"{constants.ENDPOINT} cannot be reached, and it does not load from the cache"
             raise OSError(message) from exc
 

@@ -60,7 +60,7 @@ _OPTIONS: dict[str, Decorator] = {
         metavar="N",
         help="Stop before so many tokens in and out (budget.max_tokens).",
     ),
-    "quiet": click.option("-q", "--quiet", is_flag=True, help="No progress."),
+    "quiet": click.option("-q", "--quiet", is_flag=True, help="No progress, notes or next step."),
     "json": click.option("--json", "as_json", is_flag=True, help="Print JSON."),
 }
 

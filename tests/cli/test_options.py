@@ -188,3 +188,21 @@ def test_encode_tells_its_rows_as_json(trine: Trine, tmp_path: Path) -> None:
     found = json.loads(ended.out)
     assert (found["output"], found["rows"]) == (str(out), 2)
     assert found["dim"] > 0
+
+
+def test_quiet_leaves_no_note_and_no_next_step(trine: Trine, mine: Path) -> None:
+    """Of mining the counts, of documents the tables."""
+    told = [trine("mine", mine, "-o", mine.parent / "out", *more).err for more in (["-q"], [])]
+    assert ["note: " in err for err in told] == [False, True]
+    assert ["next: " in err for err in told] == [False, True]
+    assert all("negatives for 3 records" in err for err in told)
+    documents = mine.parent / "bees.txt"
+    documents.write_text("Bees store honey in cells of wax. " * 40, encoding="utf-8")
+    shown = [trine("corpus", documents, *more).err for more in (["-q"], [])]
+    assert ["next: " in err for err in shown] == [False, True]
+
+
+def test_a_run_with_json_tells_no_next_step(trine: Trine, small_recipe: Path) -> None:
+    """As the other verbs."""
+    assert "next: " not in trine("run", "-c", small_recipe, "--json").err
+    assert "next: " in trine("run", "-c", small_recipe).err
