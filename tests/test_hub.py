@@ -11,9 +11,13 @@ from threading import Thread
 
 import datasets
 import pytest
+import torch
 from huggingface_hub import constants
+from trainer_worlds import make_folder
 
+from generator.errors import InputError
 from generator.hub import no_connection, offline_where_unreachable
+from generator.trainer.weights import load_base
 from tests.command import start
 
 
@@ -99,3 +103,20 @@ def test_only_an_unreachable_hub_is_not_asked(
         assert not constants.HF_HUB_OFFLINE
     assert not constants.HF_HUB_OFFLINE
     assert not datasets.config.HF_HUB_OFFLINE
+
+
+def test_what_is_in_the_cache_loads_without_a_network(
+    nowhere: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A model that was downloaded once, by its name."""
+    cached = tmp_path / "models--nobody--tiny"
+    make_folder(cached / "snapshots" / ("0" * 40))
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("0" * 40)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", nowhere)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    base = load_base("nobody/tiny", torch.float32, torch.device("cpu"))
+    assert base.source == "nobody/tiny"
+    with pytest.raises(InputError, match=r"nobody/other: cannot be loaded: .* cannot be reached"):
+        load_base("nobody/other", torch.float32, torch.device("cpu"))
