@@ -13,12 +13,12 @@ import datasets
 import pytest
 import torch
 from huggingface_hub import constants
-from trainer_worlds import make_folder
 
 from generator.errors import InputError
 from generator.hub import no_connection, offline_where_unreachable
 from generator.trainer.weights import load_base
 from tests.command import start
+from tests.trainer.trainer_worlds import make_folder
 
 
 @pytest.fixture
