@@ -10,11 +10,12 @@ calls nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from generator import stages, writestage
 from generator.config import RunConfig
@@ -92,15 +93,18 @@ def dedupe_run(config: RunConfig, *, watch: Watch | None = None) -> Counts:
         return stages.decide(make_plan(config), folder, watch or Silent())["dedupe"]
 
 
-def describe_run(config: RunConfig) -> None:
-    """Statistics, Parquet and card of a run that has been filtered. Raises UserError."""
-    plan = make_plan(config)
+def describe_run(config: RunConfig, *, watch: Watch | None = None) -> Mapping[str, Any]:
+    """Statistics, Parquet and card of a run that has been filtered; returns the statistics.
+
+    Raises UserError.
+    """
+    plan, watch = make_plan(config), watch or Silent()
     with open_run(config.output) as folder:
         folder.require_stage("filter")
-        stages.decide(plan, folder, Silent())  # does nothing, unless filtered anew
-        mine_stage(folder, plan, Silent())
-        refine_stage(folder, plan, Silent())
-        describe(plan, folder, folder.drawn())
+        stages.decide(plan, folder, watch)  # does nothing, unless filtered anew
+        mine_stage(folder, plan, watch)
+        refine_stage(folder, plan, watch)
+        return describe(plan, folder, folder.drawn())
 
 
 @contextmanager
@@ -139,13 +143,15 @@ def refine_run(config: RunConfig, *, watch: Watch | None = None) -> Refined:
         return replace(refined, stopped=refined.stopped or (mined.stopped if mined else ""))
 
 
-def filter_file(source: Path, output: Path, config: RunConfig) -> Counts:
+def filter_file(
+    source: Path, output: Path, config: RunConfig, *, watch: Watch | None = None
+) -> Counts:
     """Filter a file of records: `records.jsonl` and `rejected.jsonl` in `output`."""
     plan = make_plan(config)
     items = stages.filtered_all(
         read_records(source), lambda family: compile_rules(plan.filter_spec(family))
     )
-    return write_both(items, output)
+    return write_both(items, output, watch=watch)
 
 
 def dedupe_file(
@@ -168,9 +174,11 @@ def manifest(plan: Plan) -> dict[str, object]:
     }
 
 
-def write_both(items: Iterable[Record | Rejected], output: Path) -> Counts:
+def write_both(
+    items: Iterable[Record | Rejected], output: Path, *, watch: Watch | None = None
+) -> Counts:
     """Write what is kept and what is not: `records.jsonl` and `rejected.jsonl` in `output`."""
-    counts = Counts()
+    counts, watch = Counts(), watch or Silent()
     with (
         write_whole(output / "records.jsonl") as kept,
         write_whole(output / "rejected.jsonl") as rejected,
@@ -178,4 +186,5 @@ def write_both(items: Iterable[Record | Rejected], output: Path) -> Counts:
         for item in items:
             (kept if isinstance(item, Record) else rejected).write(to_json(item) + "\n")
             counts.add(item)
+            watch.advance(kept=isinstance(item, Record))
     return counts

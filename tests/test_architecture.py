@@ -125,7 +125,7 @@ def test_the_model_knows_no_family_and_no_stage() -> None:
     for name in TREES:
         if _top(name) == "llm":
             others = {_top(other) for other in IMPORTS[name]} - {"llm"}
-            assert others <= {"errors", "records", "text", "config", "modelconfig"}, name
+            assert others <= {"errors", "records", "text", "config", "hub", "modelconfig"}, name
 
 
 def test_nothing_imports_the_command_line_and_only_it_the_pipeline() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from generator.cli.errors import DONE, GATE_FAILED
-from generator.cli.options import config_of_run, options
+from generator.cli.options import NewPath, config_of_run, options
 from generator.cli.progress import ProgressLine
 from generator.cli.tables import one_line, print_table
 from generator.contaminationconfig import ContaminationConfig
@@ -34,7 +34,7 @@ _CHECKS = ("exact", "one_word", "ngram", "near")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=NewPath(file_okay=False),
     help="Write the records without those that match, and those, here.",
 )
 @click.option("--strict", is_flag=True, help="Exit 1 where anything matches.")

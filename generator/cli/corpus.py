@@ -66,7 +66,7 @@ def command(
     for passage in chosen[:show]:
         click.secho(f"\n{passage.source} · {passage.language} · {passage.id}", fg="cyan")
         click.echo(passage.full)
-    if len(paths) == 1:
+    if len(paths) == 1 and not quiet:
         tell_next("plan", "-c", "my-documents", "--set", f"corpus={paths[0]}")
 
 

@@ -5,21 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from generator import pipeline
-from generator.cli.progress import ProgressLine
 from generator.cli.stage import stage_command
 from generator.config import RunConfig
 from generator.counts import Counts
+from generator.progress import Watch
 
 
-def _on_run(config: RunConfig) -> Counts:
-    with ProgressLine() as progress:
-        return pipeline.dedupe_run(config, watch=progress)
+def _on_run(config: RunConfig, watch: Watch) -> Counts:
+    return pipeline.dedupe_run(config, watch=watch)
 
 
-def _on_file(source: Path, output: Path, config: RunConfig) -> Counts:
-    with ProgressLine() as progress:
-        progress.begin("dedupe", None)
-        return pipeline.dedupe_file(source, output, config, watch=progress)
+def _on_file(source: Path, output: Path, config: RunConfig, watch: Watch) -> Counts:
+    return pipeline.dedupe_file(source, output, config, watch=watch)
 
 
 command = stage_command(

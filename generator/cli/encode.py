@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from generator.cli.models import ModelFlags, model_options, progress_line
-from generator.cli.options import options
+from generator.cli.options import NewPath, options
 
 
 @click.command("encode")
@@ -17,7 +18,7 @@ from generator.cli.options import options
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=NewPath(dir_okay=False),
     help="File of the embeddings (.npy).",
 )
 @click.option("--field", default="text", show_default=True, help="Field of a JSONL line.")
@@ -29,7 +30,7 @@ from generator.cli.options import options
     help="Which side of a search the texts are on.",
 )
 @model_options
-@options("quiet")
+@options("quiet", "json")
 def command(
     model: str,
     texts: Path,
@@ -39,6 +40,7 @@ def command(
     kind: str,
     flags: ModelFlags,
     quiet: bool,
+    as_json: bool,
 ) -> None:
     """Embed TEXTS: a .txt file with a text a line, or .jsonl with a text in each line's field.
 
@@ -59,5 +61,7 @@ def command(
         instruction=flags.instruction,
         progress=progress_line(quiet=quiet),
     )
-    if not quiet:
+    if as_json:
+        click.echo(json.dumps({"output": str(output), "rows": rows, "dim": dim}))
+    elif not quiet:
         click.echo(f"wrote {output}: {rows:,} rows of {dim:,} numbers", err=True)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from generator import pipeline
 from generator.cli.stage import stage_command
+from generator.config import RunConfig
+from generator.counts import Counts
+from generator.progress import Watch
+
+
+def _on_run(config: RunConfig, watch: Watch) -> Counts:
+    return pipeline.filter_run(config, watch=watch)
+
+
+def _on_file(source: Path, output: Path, config: RunConfig, watch: Watch) -> Counts:
+    return pipeline.filter_file(source, output, config, watch=watch)
+
 
 command = stage_command(
-    "filter",
-    "Drop records that break a rule of their family.",
-    pipeline.filter_run,
-    pipeline.filter_file,
+    "filter", "Drop records that break a rule of their family.", _on_run, _on_file
 )

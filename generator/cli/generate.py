@@ -8,14 +8,15 @@ from generator import pipeline
 from generator.cli.errors import DONE, GATE_FAILED, tell_stopped
 from generator.cli.options import options, run_config
 from generator.cli.progress import ProgressLine
+from generator.cli.words import print_counts
 
 
 @click.command("generate")
 @options(
     "recipe", "model", "count", "output", "seed", "overrides", "tasks", "prompts",
-    "max_cost", "max_tokens", "quiet",
+    "max_cost", "max_tokens", "quiet", "json",
 )  # fmt: skip
-def command(*, quiet: bool, **flags: object) -> int:
+def command(*, quiet: bool, as_json: bool, **flags: object) -> int:
     """Draw examples, ask the model and parse its replies; resumable.
 
     \b
@@ -24,8 +25,11 @@ def command(*, quiet: bool, **flags: object) -> int:
     config = run_config(**flags)
     with ProgressLine(quiet=quiet) as progress:
         counts = pipeline.generate(config, watch=progress)
-    kept, rejected = counts.passed.total(), counts.rejected.total()
-    click.echo(f"{kept:,} records, {rejected:,} rejected in {config.output}", err=True)
+    if as_json:
+        print_counts(counts, config.output)
+    else:
+        kept, rejected = counts.passed.total(), counts.rejected.total()
+        click.echo(f"{kept:,} records, {rejected:,} rejected in {config.output}", err=True)
     if counts.stopped:
         tell_stopped(counts.stopped, config, config.output)
     return GATE_FAILED if counts.stopped else DONE

@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from generator.cli.options import options
-from generator.cli.words import counted, tell_next
+from generator.cli.progress import ProgressLine
+from generator.cli.words import counted, print_counts, tell_next
+from generator.counts import Counts
 from generator.errors import InputError
 from generator.records import Record, Rejected
 
@@ -35,8 +37,16 @@ _FORMATS = ("auto", "pairs", "squad", "nli", "labels", "clicks", "triples", "bei
 @click.option("--language", default="auto", show_default=True, help="Code, or auto.")
 @click.option("--symmetric/--asymmetric", default=None, help="Instruction on both sides, or one.")
 @click.option("-n", "--limit", type=click.IntRange(min=1), help="Records to import.")
-@options("output")
-def command(source: str, *, output: Path | None, format_name: str, **flags: Any) -> None:
+@options("output", "quiet", "json")
+def command(
+    source: str,
+    *,
+    output: Path | None,
+    format_name: str,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
     """Write the pairs of SOURCE as records, which all other verbs take.
 
     SOURCE is a file (.jsonl, .json, .csv, .tsv, .parquet) with columns such as query and positive,
@@ -58,15 +68,33 @@ def command(source: str, *, output: Path | None, format_name: str, **flags: Any)
     names = ("query", "positive", "negative", "label", "clicks")
     columns = Columns(**{name: flags.pop(f"{name}_column") for name in names})
     wanted = ImportOptions(format=format_name, columns=columns, **flags)
-    found = import_records(source, wanted, lambda told: click.echo(told, err=True))
-    counts = write_both(_some(found, source), output)
+    with ProgressLine(quiet=quiet) as watch:
+        watch.begin("import", None)
+        found = import_records(source, wanted, _nothing if quiet else _tell)
+        counts = write_both(_some(found, source), output, watch=watch)
+    if as_json:
+        print_counts(counts, output)
+        return
+    _print(counts, output)
+    if not quiet:
+        tell_next("mine", output, "-o", f"{output}-mined")
+
+
+def _print(counts: Counts, output: Path) -> None:
     for name, number in Counter(counts.rejected).most_common():
         click.echo(f"{number:8,}  {name.rpartition('|')[2]}", err=True)
     kept, rejected = counts.passed.total(), counts.rejected.total()
     click.echo(
         f"{counted(kept, 'record')}, {counted(rejected, 'row')} rejected, in {output}", err=True
     )
-    tell_next("mine", output, "-o", f"{output}-mined")
+
+
+def _tell(note: str) -> None:
+    click.echo(note, err=True)
+
+
+def _nothing(_: str) -> None:
+    pass
 
 
 def _some(items: Iterable[Record | Rejected], source: str) -> Iterator[Record | Rejected]:

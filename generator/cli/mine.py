@@ -66,11 +66,11 @@ def command(
     else:
         config = config_from(recipe=recipe, overrides=(*given, *overrides))
     mined = _on_run(config, quiet=quiet) if in_run else _on_file(source, output, config, quiet)
-    _print(mined, output or source, as_json=as_json)
+    _print(mined, output or source, as_json=as_json, quiet=quiet)
     if mined.stopped:
         tell_stopped(mined.stopped, config, output or source)
         return GATE_FAILED
-    if not as_json and not in_run:
+    if not (as_json or quiet or in_run):
         tell_next("filter", output, "-o", f"{output}-filtered")
     return DONE
 
@@ -103,20 +103,26 @@ def _on_file(source: Path, output: Path | None, config: RunConfig, quiet: bool) 
     )  # fmt: skip
 
 
-def _print(mined: Mined, place: Path, *, as_json: bool) -> None:
+def _print(mined: Mined, place: Path, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         click.echo(json.dumps(mined.to_dict()))
         return
     for name, number in mined.decisions.most_common():
         click.echo(f"{number:10,}  {name}", err=True)
-    if not mined.teacher:
-        note = "no teacher, so no positive-aware cut: --encoder or --teacher gives one"
-        click.echo(f"note: {note}", err=True)
-    elif mined.short > mined.records / 2:
-        note = "most records got fewer: a higher mine.rank_max, or mine.percent, leaves more"
+    note = None if quiet else _note(mined)
+    if note:
         click.echo(f"note: {note}", err=True)
     click.echo(
         f"{mined.decisions['negative']:,} negatives for {mined.records:,} records of "
         f"{mined.texts:,} texts in {place}; {mined.short:,} records got fewer than {mined.wanted}",
         err=True,
     )
+
+
+def _note(mined: Mined) -> str | None:
+    """What would have given more, or better ones."""
+    if not mined.teacher:
+        return "no teacher, so no positive-aware cut: --encoder or --teacher gives one"
+    if mined.short > mined.records / 2:
+        return "most records got fewer: a higher mine.rank_max, or mine.percent, leaves more"
+    return None

@@ -14,6 +14,21 @@ from generator.recordfile import RECORDS
 from generator.runs import RunFolder, existing_run
 
 Decorator = Callable[[Any], Any]
+
+
+class NewPath(click.Path):
+    """A path to write to, as a `Path`; an empty one is refused: it would be the current folder."""
+
+    def __init__(self, **kinds: bool) -> None:
+        super().__init__(path_type=Path, **kinds)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path. Raises click's usage error where it is empty."""
+        if not str(value).strip():
+            self.fail("the name is empty; the current folder is '.'", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 _SECTIONS = frozenset({"llm", "dedupe", "dataset", "mine", "refine", "contamination", "diversity"})
 _OPTIONS: dict[str, Decorator] = {
     "recipe": click.option(
@@ -22,9 +37,7 @@ _OPTIONS: dict[str, Decorator] = {
     "model": click.option("-m", "--model", help="Model that writes (llm.model)."),
     "count": click.option("-n", "--count", type=int, help="Examples to draw (count)."),
     "keep": click.option("--keep", type=int, help="Records to end with (keep)."),
-    "output": click.option(
-        "-o", "--output", type=click.Path(path_type=Path), help="Output folder (output)."
-    ),
+    "output": click.option("-o", "--output", type=NewPath(), help="Output folder (output)."),
     "seed": click.option("--seed", type=int, help="Seed of all draws (seed)."),
     "overrides": click.option(
         "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set a configuration key."
@@ -47,7 +60,7 @@ _OPTIONS: dict[str, Decorator] = {
         metavar="N",
         help="Stop before so many tokens in and out (budget.max_tokens).",
     ),
-    "quiet": click.option("-q", "--quiet", is_flag=True, help="No progress."),
+    "quiet": click.option("-q", "--quiet", is_flag=True, help="No progress, notes or next step."),
     "json": click.option("--json", "as_json", is_flag=True, help="Print JSON."),
 }
 

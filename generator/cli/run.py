@@ -48,7 +48,7 @@ def command(*, quiet: bool, as_json: bool, **flags: object) -> int:
         )
     elif not summary.kept:
         click.echo(f"no record was kept of {counted(summary.drawn, 'draw')}", err=True)
-    if not quiet:
+    if not (quiet or as_json):
         _tell_next(summary)
     return GATE_FAILED if summary.short or summary.stopped or not summary.kept else DONE
 

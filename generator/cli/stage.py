@@ -8,14 +8,16 @@ from pathlib import Path
 import click
 
 from generator.cli.options import config_from, config_of_run, options, other_folder
-from generator.cli.words import tell_next
+from generator.cli.progress import ProgressLine
+from generator.cli.words import print_counts, tell_next
 from generator.config import RunConfig
 from generator.counts import Counts
+from generator.progress import Watch
 from generator.recordfile import records_in
 from generator.runs import is_run
 
-OnRun = Callable[[RunConfig], Counts]
-OnFile = Callable[[Path, Path, RunConfig], Counts]
+OnRun = Callable[[RunConfig, Watch], Counts]
+OnFile = Callable[[Path, Path, RunConfig, Watch], Counts]
 
 
 def stage_command(name: str, text: str, on_run: OnRun, on_file: OnFile) -> click.Command:
@@ -34,19 +36,31 @@ def stage_command(name: str, text: str, on_run: OnRun, on_file: OnFile) -> click
     """,
     )
     @click.argument("source", type=click.Path(path_type=Path, exists=True))
-    @options("recipe", "output", "overrides", "tasks", "prompts")
+    @options("recipe", "output", "overrides", "tasks", "prompts", "quiet", "json")
     def command(
-        source: Path, *, output: Path | None, overrides: tuple[str, ...], **flags: object
+        source: Path,
+        *,
+        output: Path | None,
+        overrides: tuple[str, ...],
+        quiet: bool,
+        as_json: bool,
+        **flags: object,
     ) -> None:
-        if is_run(source):
-            counts = on_run(config_of_run(source, overrides))
-        else:
-            records = records_in(source)
-            folder = other_folder(records, output, name)
-            config = config_from(overrides=overrides, **flags)  # type: ignore[arg-type]
-            counts = on_file(records, folder, config)
+        with ProgressLine(quiet=quiet) as watch:
+            if is_run(source):
+                counts = on_run(config_of_run(source, overrides), watch)
+            else:
+                records = records_in(source)
+                folder = other_folder(records, output, name)
+                config = config_from(overrides=overrides, **flags)  # type: ignore[arg-type]
+                watch.begin(name, None)
+                counts = on_file(records, folder, config, watch)
+        if as_json:
+            print_counts(counts, output or source)
+            return
         _print(counts, output or source)
-        _tell_next(name, source, output)
+        if not quiet:
+            _tell_next(name, source, output)
 
     return command
 

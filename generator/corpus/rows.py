@@ -12,6 +12,7 @@ from generator.corpus.blocks import Document, Skipped
 from generator.corpus.decoding import decode, lines
 from generator.corpus.markdown import blocks as markdown_blocks
 from generator.errors import ConfigError, InputError
+from generator.hub import offline_where_unreachable
 from generator.tablefile import BadRow, parquet_rows, table_rows
 from generator.textfile import json_value, text_field
 
@@ -122,7 +123,8 @@ def from_hub(name: str, fields: Fields) -> Iterator[Document | Skipped]:
 
     path, config, split = _hub_parts(name)
     try:
-        rows = load_dataset(path, config, split=split, streaming=True)
+        with offline_where_unreachable(path):
+            rows = load_dataset(path, config, split=split, streaming=True)
         yield from _documents(rows, name, fields)
     except Exception as exc:  # whatever the library raises: of the hub, the network or the name
         raise InputError(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from generator.errors import LLMError, MissingExtra
+from generator.hub import offline_where_unreachable
 
 BATCH_SIZE = 32
 
@@ -54,7 +55,8 @@ def _load(model: str) -> Any:
     if not sys.stderr.isatty():
         disable_progress_bar()
     try:
-        found = Model(model, trust_remote_code=False)
+        with offline_where_unreachable(model):
+            found = Model(model, trust_remote_code=False)
     except (OSError, ValueError) as exc:
         raise LLMError(
             f"{model}: no cross-encoder: {str(exc).splitlines()[0][:300]}",

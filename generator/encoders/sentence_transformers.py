@@ -10,6 +10,7 @@ from typing import Any
 
 from generator.encoders.base import Kind, Prompts, Vectors, normalised
 from generator.errors import LLMError, MissingExtra
+from generator.hub import offline_where_unreachable
 
 BATCH_SIZE = 64
 
@@ -68,7 +69,8 @@ def _load(model: str) -> Any:
     if not sys.stderr.isatty():
         disable_progress_bar()  # "Loading weights" is drawn into files too
     try:
-        return SentenceTransformer(model, trust_remote_code=False)
+        with offline_where_unreachable(model):
+            return SentenceTransformer(model, trust_remote_code=False)
     except (OSError, ValueError) as exc:
         place = "this folder" if os.path.isdir(model) else "a folder or on the Hub"  # noqa: PTH112
         raise LLMError(

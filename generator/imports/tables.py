@@ -10,6 +10,7 @@ from typing import Any
 
 from generator.corpus.decoding import decode, lines
 from generator.errors import BadDocument, InputError
+from generator.hub import offline_where_unreachable
 from generator.records import Rejected
 from generator.tablefile import BadRow, parquet_rows, table_rows
 from generator.textfile import json_value
@@ -146,7 +147,8 @@ def _hub(name: str, split: str) -> Iterator[Placed]:
 
     repository, _, config = name.partition(":")
     try:
-        found = load_dataset(repository, config or None, split=split, streaming=True)
+        with offline_where_unreachable(repository):
+            found = load_dataset(repository, config or None, split=split, streaming=True)
         for number, row in enumerate(found, start=1):
             yield f"{name}#{number}", row
     except (OSError, ValueError) as exc:

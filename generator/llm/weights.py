@@ -20,6 +20,7 @@ from typing import Any
 from unittest.mock import patch
 
 from generator.errors import LLMError, MissingExtra
+from generator.hub import offline_where_unreachable
 from generator.llm.gguf_tokenizer import put_right
 
 EMBEDDED = "smollm2-135m-instruct"
@@ -87,8 +88,8 @@ def load(weights: Weights, *, device: str, attention: str) -> tuple[Any, Any]:
     options: dict[str, Any] = {"dtype": torch.float32 if device == "cpu" else torch.bfloat16}
     if weights.gguf is not None:
         options |= {"gguf_file": weights.gguf, "quantization_config": _dequantize()}
-    with quiet():
-        try:
+    try:
+        with quiet(), offline_where_unreachable(weights.source):
             tokenizer = AutoTokenizer.from_pretrained(weights.source, gguf_file=weights.gguf)
             if weights.gguf is not None:
                 put_right(tokenizer, Path(weights.source, weights.gguf))
@@ -96,10 +97,10 @@ def load(weights: Weights, *, device: str, attention: str) -> tuple[Any, Any]:
                 weights.source, attn_implementation=attention, **options
             )
             model = model.to(device).eval()
-        except (OSError, ValueError, ImportError, RuntimeError) as error:
-            raise LLMError(
-                f"cannot load the model {weights.source}: {_first_line(error)}", hint=_HINT
-            ) from error
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        raise LLMError(
+            f"cannot load the model {weights.source}: {_first_line(error)}", hint=_HINT
+        ) from error
     _check_supported(weights.source, model, tokenizer)
     return model, tokenizer
 

@@ -17,6 +17,7 @@ import torch
 from safetensors import safe_open
 
 from generator.errors import InputError, LLMError
+from generator.hub import offline_where_unreachable
 from generator.llm.gguf_tokenizer import put_right
 from generator.llm.weights import find_weights
 from generator.llm.weights import quiet as quiet_loading
@@ -192,7 +193,8 @@ def _folder(source: str) -> str:
     from huggingface_hub import snapshot_download  # noqa: PLC0415
 
     patterns = ["*.json", "*.safetensors", "tokenizer*", "*.model"]
-    return str(snapshot_download(source, allow_patterns=patterns))
+    with offline_where_unreachable(source):
+        return str(snapshot_download(source, allow_patterns=patterns))
 
 
 def _moved(weights: Tensors, dtype: torch.dtype, device: torch.device) -> Tensors:
