@@ -76,8 +76,11 @@ def test_a_name_is_not_retried_without_a_network(verb: str, nowhere: str, tmp_pa
     assert "Retry" not in err
 
 
-def test_what_does_not_answer_is_no_connection(nowhere: str) -> None:
+def test_what_does_not_answer_is_no_connection(
+    nowhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Refused, or silent for longer than one waits; a server's error is an answer."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     assert no_connection(nowhere, patience_s=10)
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         assert no_connection(f"http://127.0.0.1:{silent.getsockname()[1]}", patience_s=0.1)
