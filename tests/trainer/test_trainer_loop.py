@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,24 @@ def test_a_run_learns_and_exports_a_model_that_others_load(world: Path, tmp_path
         "not_json", "empty_query", "empty_positive", "positive_equals_query",
         "negative_equals_positive",
     ]  # fmt: skip
+
+
+def test_what_saving_takes_is_no_steps_time(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A save of 1,000 s between two steps leaves the tokens/s of both as they were."""
+    late, save, clock = [0.0], checkpoint.save, time.monotonic
+
+    def slow(*given: Any) -> Path:
+        late[0] += 1000
+        return save(*given)
+
+    monkeypatch.setattr(checkpoint, "save", slow)
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + late[0])
+    train([world / "pairs.jsonl"], _config(world, tmp_path, save_steps=1), export=False)
+    lines = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
+    assert late[0] >= 4000
+    assert all(line["tokens"] / line["tokens_per_s"] < 500 for line in lines if "tokens" in line)
 
 
 def test_a_stopped_run_goes_on_bit_equal(world: Path, tmp_path: Path) -> None:
